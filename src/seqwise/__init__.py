@@ -1,1 +1,27 @@
-"""Seqwise."""
+"""Seqwise: recurrent networks for sequences in which rare classes count."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from seqwise._version import __version__
+
+# Name -> module that defines it. Importing seqwise imports none of them: torch alone takes longer than a command may.
+_EXPORTS = {
+    "cell": "seqwise.cells",
+    "SequenceClassifier": "seqwise.estimators",
+    "VectorClassifier": "seqwise.estimators",
+}
+
+__all__ = ["SequenceClassifier", "VectorClassifier", "__version__", "cell"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module 'seqwise' has no attribute {name!r}")
+    return getattr(import_module(_EXPORTS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_EXPORTS})

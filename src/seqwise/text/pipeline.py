@@ -1,0 +1,157 @@
+"""From raw texts to rows of ids: tokens, vocabulary, truncation. Saved with the model as `vocabulary.json`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from pydantic import ValidationError
+
+from seqwise.errors import DataError
+from seqwise.text.ragged import Ragged, RaggedWriter
+from seqwise.text.settings import TextSettings
+from seqwise.text.tokenizer import Tokenizer, choose_unit
+from seqwise.text.vocabulary import Vocabulary
+
+Text = str | Sequence[str]
+Item = TypeVar("Item")
+CHUNK = 8192  # texts encoded before their ids are handed on
+
+
+class TextPipeline:
+    """Tokenises, looks up ids and truncates.
+
+    A row is never empty: a text without tokens becomes a single <unk>. A row is never longer than `max_length`: of a
+    longer text the first or the last tokens stay, as `keep` says; with `end_mark`, <eos> is the last of them.
+
+    Args:
+        settings: `unit="auto"` is decided by `fit`, after which `self.settings` holds the decision.
+    """
+
+    def __init__(self, settings: TextSettings | None = None) -> None:
+        self.settings = settings or TextSettings()
+        self._tokenizer: Tokenizer | None = None
+        self._vocabulary: Vocabulary | None = None
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The vocabulary learned by `fit`."""
+        if self._vocabulary is None:
+            raise DataError("this text pipeline has no vocabulary yet: call fit first")
+        return self._vocabulary
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer of the decided unit."""
+        if self._tokenizer is None:
+            if self.settings.unit == "auto":
+                raise DataError("this text pipeline has not decided its unit yet: call fit first")
+            self._tokenizer = Tokenizer(self.settings)
+        return self._tokenizer
+
+    def fit(self, texts: Iterable[Text]) -> TextPipeline:
+        """Decides the unit if it is "auto" and learns the vocabulary, from whole texts (before truncation)."""
+        texts = self._decide(texts)
+        self._vocabulary = Vocabulary.fit(
+            map(self.tokenizer, texts), self.settings.max_vocabulary, self.settings.min_count
+        )
+        return self
+
+    def encode(self, texts: Iterable[Text], *, folder: str | Path | None = None) -> Ragged:
+        """The ids of every text.
+
+        Args:
+            texts: any iterable; read once, chunk by chunk.
+            folder: where to keep the ids in memory-mapped files instead of in memory (they belong to the caller).
+        """
+        writer = RaggedWriter(folder)
+        vocabulary = self.vocabulary
+        for chunk in chunks(texts, CHUNK):
+            rows = [self._cut(self.tokenizer(text)) for text in chunk]
+            writer.append(vocabulary.encode(chain.from_iterable(rows)), [len(row) for row in rows])
+        return writer.finish()
+
+    def fit_encode(self, texts: Iterable[Text], *, folder: str | Path | None = None) -> Ragged:
+        """`fit` and `encode` of the same texts, tokenising once; the result is the same."""
+        texts = self._decide(texts)
+        counter: Counter[str] = Counter()
+        seen: dict[str, int] = {"<unk>": 0, "<eos>": 1}  # ids by first appearance, until the counts are known
+        writer = RaggedWriter(folder)
+        for chunk in chunks(texts, CHUNK):
+            ids: list[int] = []
+            lengths = []
+            for text in chunk:
+                tokens = self.tokenizer(text)
+                counter.update(tokens)
+                row = self._cut(tokens)
+                lengths.append(len(row))
+                ids += [seen.setdefault(token, len(seen)) for token in row]
+            writer.append(np.array(ids, np.int32), lengths)
+        provisional = writer.finish()
+        self._vocabulary = Vocabulary.from_counts(counter, self.settings.max_vocabulary, self.settings.min_count)
+        final_ids = self._vocabulary.encode(seen)
+        result = RaggedWriter(folder)
+        for start in range(0, len(provisional), CHUNK):
+            part = provisional.part(start, min(start + CHUNK, len(provisional)))
+            result.append(final_ids[part.ids], part.lengths)
+        if folder is not None and isinstance(provisional.ids, np.memmap):
+            Path(str(provisional.ids.filename)).unlink()
+        return result.finish()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Settings and vocabulary, ready for JSON."""
+        return {"settings": self.settings.model_dump(), "vocabulary": self.vocabulary.to_dict()}
+
+    @classmethod
+    def from_dict(cls, data: Any) -> TextPipeline:
+        """The pipeline that `to_dict` described.
+
+        Raises:
+            DataError: if it is not one, with the reason.
+        """
+        if not isinstance(data, dict) or set(data) != {"settings", "vocabulary"}:
+            raise DataError('a text pipeline has the keys "settings" and "vocabulary"')
+        try:
+            pipeline = cls(TextSettings.model_validate(data["settings"], strict=True))
+        except ValidationError as error:
+            problem = error.errors()[0]
+            where = ".".join(map(str, problem["loc"])) or "settings"
+            raise DataError(f"text settings: {where}: {problem['msg']}") from None
+        if pipeline.settings.unit == "auto":
+            raise DataError('text settings: unit is "auto", which no fitted pipeline has')
+        pipeline._vocabulary = Vocabulary.from_dict(data["vocabulary"])
+        return pipeline
+
+    def _decide(self, texts: Iterable[Text]) -> Iterable[Text]:
+        if self.settings.unit == "auto":
+            texts, first = peeked(texts, 2000)
+            self.settings = self.settings.model_copy(update={"unit": choose_unit(first)})
+            self._tokenizer = None
+        return texts
+
+    def _cut(self, tokens: list[str]) -> list[str]:
+        room = self.settings.max_length - self.settings.end_mark
+        if len(tokens) > room:
+            tokens = tokens[:room] if self.settings.keep == "first" else tokens[len(tokens) - room :]
+        if self.settings.end_mark:
+            tokens = [*tokens, "<eos>"]
+        return tokens or ["<unk>"]
+
+
+def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Lists of `size` items, the last one shorter."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def peeked(items: Iterable[Item], count: int) -> tuple[Iterable[Item], list[Item]]:
+    """The items unchanged, even if they can be read only once, and the first `count` of them."""
+    if isinstance(items, Iterator):
+        first = list(islice(items, count))
+        return chain(first, items), first
+    return items, list(islice(iter(items), count))

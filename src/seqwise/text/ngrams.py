@@ -20,13 +20,13 @@ Span = tuple[int, int]
 class NgramFeatures:
     """Counts n-grams of words and of characters and weights them.
 
-    Blocks of features, each with its own budget: n-grams of words; n-grams of characters, inside words (a space marks where
-    a word begins or ends) if there are word n-grams, otherwise over the whole text with its start and end marked (names,
-    DNA); and n-grams of characters at fixed positions, for texts of one length.
+    Blocks of features, each with its own budget: n-grams of words; n-grams of characters, inside words (a space marks
+    where a word begins or ends) if there are word n-grams, otherwise over the whole text with its start and end marked
+    (names, DNA); and n-grams of characters at fixed positions, for texts of one length.
 
-    Weights: "binary" is 1 for every n-gram that occurs. "tfidf" is (1 + ln tf) (ln((1 + N) / (1 + df)) + 1) for an n-gram
-    that occurs tf times in the text and in df of the N training texts; every block of a row, and the whole row, is then
-    scaled to Euclidean length 1, blocks weighing the same. A text without known n-grams is an empty row.
+    Weights: "binary" is 1 for every n-gram that occurs. "tfidf" is (1 + ln tf) (ln((1 + N) / (1 + df)) + 1) for an
+    n-gram that occurs tf times in the text and in df of the N training texts; every block of a row, and the whole row,
+    is then scaled to Euclidean length 1, blocks weighing the same. A text without known n-grams is an empty row.
 
     Args:
         words: shortest and longest n of the word n-grams, or None for none.

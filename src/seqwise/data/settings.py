@@ -1,0 +1,18 @@
+"""Which columns are read, and how much is held back: the `data` section of the configuration."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class DataSettings(BaseModel):
+    """Columns, and the share of the training data that is split off for validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text: str | None = Field(default=None, description="column of the texts; a named data set knows its own")
+    label: str | None = Field(default=None, description="column of the classes; a named data set knows its own")
+    weight: str | None = Field(default=None, description="column of the sample weights")
+    validation: float = Field(
+        default=0.1, ge=0, lt=1, description="share split off, class by class, when there is no validation part"
+    )

@@ -1,0 +1,35 @@
+"""The one place where a device's name becomes a device."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from seqwise.errors import DeviceError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def resolve_device(name: str = "auto") -> torch.device:
+    """Return the device that `name` means on this machine.
+
+    Args:
+        name: "auto" (CUDA where there is one, otherwise the CPU), "cpu", "cuda" or "cuda:N".
+
+    Raises:
+        DeviceError: no such device, or a name of another form.
+    """
+    import torch
+
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+        raise DeviceError(f"a device is auto, cpu, cuda or cuda:N, not {name!r}")
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda":
+        if not torch.cuda.is_available():
+            raise DeviceError("no CUDA device is available: use --device cpu or auto")
+        if device.index is not None and device.index >= torch.cuda.device_count():
+            raise DeviceError(f"there is no {name}: this machine has {torch.cuda.device_count()} CUDA device(s)")
+    return device

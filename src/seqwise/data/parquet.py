@@ -1,0 +1,65 @@
+"""Parquet files, read row group by row group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from seqwise.data.files import uncompressed
+from seqwise.data.tables import Chunk, Table
+from seqwise.errors import DataError, FileError
+
+
+class ParquetTable(Table):
+    """The columns and the number of rows are those of the file; a compressed file is unpacked beside the system's others.
+
+    The unpacked copy is removed with the table.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._file = uncompressed(path, self)
+        with self._open() as file:
+            self.columns = list(file.schema_arrow.names)
+            self.rows = file.metadata.num_rows
+            self._types = {field.name: str(field.type) for field in file.schema_arrow}
+        repeated = [name for i, name in enumerate(self.columns) if name in self.columns[:i]]
+        if repeated:
+            raise DataError(f"{path} has the column {repeated[0]!r} twice")
+
+    def iter_chunks(self, size: int = 8192, columns: Sequence[str] | None = None) -> Iterator[Chunk]:
+        """See `Table.iter_chunks`."""
+        import pyarrow
+
+        for column in columns or ():
+            self.require(column)
+        names = self.columns if columns is None else list(columns)
+        with self._open() as file:
+            try:
+                for batch in file.iter_batches(size, columns=names):
+                    yield {name: batch.column(name).to_pylist() for name in names}
+            except (pyarrow.ArrowException, OSError) as error:
+                raise FileError(f"{self.name} is damaged: {_first_line(error)}") from None
+
+    def place(self, row: int) -> str:
+        """See `Table.place`."""
+        return f"row {row + 1}"
+
+    def types(self) -> dict[str, str]:
+        """See `Table.types`."""
+        return dict(self._types)
+
+    def _open(self) -> Any:
+        import pyarrow
+        import pyarrow.parquet
+
+        try:
+            # Buffered and not read ahead, a column is read a little at a time and not a row group at once.
+            return pyarrow.parquet.ParquetFile(self._file, buffer_size=1 << 20, pre_buffer=False)
+        except (pyarrow.ArrowException, OSError) as error:
+            raise FileError(f"{self.name} is not a Parquet file, or damaged: {_first_line(error)}") from None
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

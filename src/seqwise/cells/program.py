@@ -165,14 +165,18 @@ def _find_problem(program: Program) -> str:
     if len(set(program.states)) != len(program.states) or not all(_is_name(s) for s in program.states):
         return f"its states {program.states!r} are not distinct names"
     operands: dict[str, int] = {}
+    varies: list[bool] = []  # with the batch, as opposed to learned vectors and numbers alone
     for index, node in enumerate(program.nodes):
         problem = _find_node_problem(node, index, program.states)
         if problem:
             return f"node {index}: {problem}"
         if node.operation == "recurrent" and operands.setdefault(node.name, node.arguments[0]) != node.arguments[0]:
             return f"gate {node.name!r} is projected from two operands"
-    if not all(_is_index(out, len(program.nodes)) for out in program.outputs):
-        return f"outputs {program.outputs!r} are not nodes"
+        varies.append(node.operation in ("input", "state") or any(varies[a] for a in node.arguments))
+        if node.operation == "recurrent" and not varies[-1]:
+            return f"gate {node.name!r} is the projection of a constant"
+    if not all(_is_index(out, len(program.nodes)) and varies[out] for out in program.outputs):
+        return f"outputs {program.outputs!r} are not nodes that depend on the input or a state"
     return ""
 
 

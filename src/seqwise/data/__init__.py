@@ -1,25 +1,32 @@
 """Examples: readers for every input format, named data sets, splits, batches by length, duplicates."""
 
 from seqwise.data.batches import LengthBatches
+from seqwise.data.browsing import get_data, list_data, show_data
 from seqwise.data.duplicates import Duplicates, find_duplicates
 from seqwise.data.examples import Examples, StreamedColumn, load_examples
 from seqwise.data.labels import label_name
 from seqwise.data.settings import DataSettings
+from seqwise.data.sources import DataSource, resolve
 from seqwise.data.splits import stratified_split
 from seqwise.data.tables import Table, open_table
 from seqwise.data.writing import write_table
 
 __all__ = [
     "DataSettings",
+    "DataSource",
     "Duplicates",
     "Examples",
     "LengthBatches",
     "StreamedColumn",
     "Table",
     "find_duplicates",
+    "get_data",
     "label_name",
+    "list_data",
     "load_examples",
     "open_table",
+    "resolve",
+    "show_data",
     "stratified_split",
     "write_table",
 ]

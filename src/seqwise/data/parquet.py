@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ class ParquetTable(Table):
         with self._open() as file:
             self.columns = list(file.schema_arrow.names)
             self.rows = file.metadata.num_rows
+            self._metadata = file.schema_arrow.metadata or {}
             self._types = {field.name: str(field.type) for field in file.schema_arrow}
         repeated = [name for i, name in enumerate(self.columns) if name in self.columns[:i]]
         if repeated:
@@ -49,6 +51,20 @@ class ParquetTable(Table):
     def types(self) -> dict[str, str]:
         """See `Table.types`."""
         return dict(self._types)
+
+    def class_names(self) -> dict[str, list[str]]:
+        """Column -> names of the classes that its numbers stand for, where the file says so (as the hub's files do)."""
+        try:
+            features = json.loads(self._metadata[b"huggingface"])["info"]["features"]
+        except (KeyError, TypeError, ValueError):
+            return {}
+        names = {}
+        for column, feature in features.items():
+            while isinstance(feature, dict) and isinstance(feature.get("feature"), dict):  # lists of classes
+                feature = feature["feature"]
+            if isinstance(feature, dict) and isinstance(feature.get("names"), list):
+                names[column] = [str(name) for name in feature["names"]]
+        return names
 
     def _open(self) -> Any:
         import pyarrow

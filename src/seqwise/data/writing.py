@@ -71,7 +71,7 @@ def _text_stream(path: Path) -> Iterator[TextIO]:
             case ".gz":
                 binary: Any = gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0)
             case ".xz":
-                binary = lzma.LZMAFile(raw, "wb")  # noqa: SIM115
+                binary = lzma.LZMAFile(raw, "wb", preset=2)  # noqa: SIM115
             case ".zst":
                 import zstandard
 

@@ -1,0 +1,93 @@
+"""What a person may give as data: a file, a folder of parts, or the name of a data set."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from seqwise.data.catalogue import SPLITS, catalogue, data_folders, is_name, local_folder, metadata_of
+from seqwise.data.hub import fetch
+from seqwise.data.tables import Table, is_table, open_table, stem_of
+from seqwise.errors import DataError, FileError
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """The parts of a data set.
+
+    Attributes:
+        name: the path or the name that was given.
+        splits: part -> table; the parts are "train", "validation" and "test", of a single file only "train".
+        metadata: what `dataset.json` says, above all the names of the columns "text" and "label"; {} without one.
+        is_file: whether it is a single file, whose one part may serve as any.
+    """
+
+    name: str
+    splits: dict[str, Table]
+    metadata: dict[str, Any] = field(default_factory=dict)
+    is_file: bool = False
+
+    def table(self, *wanted: str) -> Table:
+        """The first of these parts that there is; a single file is whatever is wanted.
+
+        Raises:
+            DataError: if there is none of them; names the parts that there are.
+        """
+        if self.is_file:
+            return next(iter(self.splits.values()))
+        for part in wanted:
+            if part in self.splits:
+                return self.splits[part]
+        raise DataError(f"{self.name} has no part {' or '.join(wanted)}; it has {', '.join(self.splits)}")
+
+
+def resolve(data: str | Path) -> DataSource:
+    """Finds the data.
+
+    Args:
+        data: the path of a file or of a folder with train, validation and test files; or the name of a data set, looked for
+            in `$SEQWISE_DATA`, then in the user's cache, then fetched from its public home.
+
+    Raises:
+        FileError: if there is no such file, folder or data set, the kind of file is unknown, or it cannot be fetched.
+        DataError: if a header or `dataset.json` is malformed.
+    """
+    path = Path(data)
+    if path.is_dir():
+        return _folder(path, str(data))
+    if path.exists() or not is_name(str(data)):
+        return DataSource(str(data), {"train": open_table(path)}, is_file=True)
+    name = str(data)
+    local = local_folder(name)
+    if local is not None:
+        return _folder(local[1], name)
+    if name not in catalogue():
+        near = difflib.get_close_matches(name, known_names(), 1)
+        hint = f"did you mean {near[0]!r}?" if near else "`seqwise data list` shows the names"
+        raise FileError(f"there is no file, folder or data set {name!r}; {hint}")
+    return _folder(fetch(name), name)
+
+
+def known_names() -> list[str]:
+    """The names of the catalogue, and of the folders with a `dataset.json` where data sets are looked for."""
+    names = dict.fromkeys(catalogue())
+    for _, folder in data_folders():
+        if folder.is_dir():
+            names.update(dict.fromkeys(sorted(path.parent.name for path in folder.glob("*/dataset.json"))))
+    return list(filter(is_name, names))  # an unfinished download has a name that is none
+
+
+def _folder(folder: Path, name: str) -> DataSource:
+    found: dict[str, list[Path]] = {split: [] for split in SPLITS}
+    for path in sorted(folder.iterdir()):
+        if is_table(path) and stem_of(path) in found:
+            found[stem_of(path)].append(path)
+    for split, paths in found.items():
+        if len(paths) > 1:
+            raise DataError(f"{folder} has two files for {split}: {paths[0].name} and {paths[1].name}")
+    splits = {split: open_table(paths[0]) for split, paths in found.items() if paths}
+    if not splits:
+        raise FileError(f"{folder} has no part to read: train, validation or test, as .parquet, .csv, .tsv or .jsonl")
+    return DataSource(name, splits, metadata_of(folder))

@@ -7,7 +7,6 @@ import math
 import os
 import warnings
 from collections import deque
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import torch
 
 from seqwise.errors import ConfigurationError
 from seqwise.training.run import Run, Validate
-from seqwise.training.settings import TrainingSettings
 
 
 class Callback:
@@ -184,23 +182,3 @@ def finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [finite(member) for member in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def standard_callbacks(
-    settings: TrainingSettings, validate: Validate | None, folder: Path | None, *, resume: bool, fingerprint: str
-) -> Sequence[Callback]:
-    """Return the callbacks that the settings ask for, in the order in which they must be called."""
-    if settings.patience is not None and validate is None:
-        raise ConfigurationError(
-            "training.patience needs a validation part: set data.validation above 0, or patience to null"
-        )
-    callbacks: list[Callback] = []
-    if settings.time_budget is not None:
-        callbacks.append(TimeBudget(settings.time_budget, validate))
-    if settings.average != "none":
-        callbacks.append(WeightAverage(settings.average, settings.average_decay))
-    if validate is not None:
-        callbacks.append(BestWeights(settings.metric, settings.patience))
-    if folder is not None:
-        callbacks.append(HistoryWriter(folder / "history.jsonl"))
-    return callbacks

@@ -8,8 +8,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from seqwise.errors import DivergenceError
-from seqwise.training.callbacks import Callback, standard_callbacks
+from seqwise.errors import ConfigurationError, DivergenceError
+from seqwise.training.callbacks import BestWeights, Callback, HistoryWriter, TimeBudget, WeightAverage
+from seqwise.training.checkpoints import Checkpoints
 from seqwise.training.engine import Engine
 from seqwise.training.history import History
 from seqwise.training.interruption import Interruption
@@ -63,7 +64,13 @@ def train(
     engine = Engine(settings.device, settings.precision)
     model.to(engine.device)
     run = Run(model, build_optimizer(model, settings, parameter_groups), settings, engine)
-    hooks = [*standard_callbacks(settings, validate, folder, resume=resume, fingerprint=fingerprint), *callbacks]
+    hooks = [*standard_callbacks(settings, validate, folder), *callbacks]
+    checkpoints = Checkpoints(folder / "checkpoints", settings, fingerprint, hooks) if folder is not None else None
+    if checkpoints is not None and resume:
+        checkpoints.restore(run)
+    elif checkpoints is not None and engine.rank == 0:
+        checkpoints.start_afresh()
+    hooks = [*hooks, checkpoints] if checkpoints is not None else hooks
     try:
         with seeded(settings.seed, engine.rank), Interruption() as interruption:
             for hook in hooks:
@@ -126,3 +133,21 @@ def per_example(loss: Tensor | tuple[Tensor, Tensor | None]) -> Tensor:
     if losses.ndim != 1:
         raise ValueError(f"the loss must return one value per example, (B,), got shape {tuple(losses.shape)}")
     return losses.float() if weights is None else losses.float() * weights
+
+
+def standard_callbacks(settings: TrainingSettings, validate: Validate | None, folder: Path | None) -> list[Callback]:
+    """Return the callbacks that the settings ask for, in the order in which they must be called."""
+    if settings.patience is not None and validate is None:
+        raise ConfigurationError(
+            "training.patience needs a validation part: set data.validation above 0, or patience to null"
+        )
+    callbacks: list[Callback] = []
+    if settings.time_budget is not None:
+        callbacks.append(TimeBudget(settings.time_budget, validate))
+    if settings.average != "none":
+        callbacks.append(WeightAverage(settings.average, settings.average_decay))
+    if validate is not None:
+        callbacks.append(BestWeights(settings.metric, settings.patience))
+    if folder is not None:
+        callbacks.append(HistoryWriter(folder / "history.jsonl"))
+    return callbacks

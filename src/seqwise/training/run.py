@@ -102,6 +102,9 @@ class Run:
     def batches(self, epoch_batches: Callable[[int], Any]) -> Iterator[tuple[Any, bool]]:
         """Yield the steps of the epoch that are not yet done: a batch on the device, and whether it counts."""
         resumed, self._resumed_states = self._resumed_states, None
+        if resumed is not None and self.step == 0:
+            set_random_states(resumed)
+            resumed = None
         if resumed is None:
             self._epoch_states = random_states()
         else:  # as at the epoch's start, in case the order of the batches is drawn from the global generators
@@ -115,6 +118,8 @@ class Run:
                 set_random_states(resumed)  # what passing over the steps already done may have drawn does not count
                 resumed = None
             yield self.engine.to_device(batch), counts
+        if resumed is not None:  # all steps were done, only the end of the epoch was not
+            set_random_states(resumed)
 
     def set_rates(self) -> None:
         """Give every group the learning rate of the coming step (its middle: neither end of a schedule is wasted)."""
@@ -244,13 +249,20 @@ class Run:
             "gradient_norms": torch.tensor(self.history.gradient_norms, dtype=torch.float64),
             "best_epoch": self.history.best_epoch,
             "best_value": self.history.best_value,
+            "stop": self.stop if self.stop == "patience" else None,  # whatever else stopped it, it can go on
             "random": self.engine.gather({"now": random_states(), "epoch": self._epoch_states}),
         }
 
+    def final_state(self) -> dict[str, Any]:
+        """Return the same for a fit that is over: the weights are the final ones, the optimiser is left out."""
+        return {**self.state(), "optimizer": None, "best": None, "averaged": None, "stop": self.history.stopped}
+
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` returned."""
+        """Go on from what `state` or `final_state` returned."""
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        if state["optimizer"] is not None:
+            self.optimizer.load_state_dict(state["optimizer"])
+        self.stop = state["stop"]
         self.best, self.averaged = state["best"], state["averaged"]
         self.epoch, self.step = state["epoch"], state["step"]
         self.totals = Totals(*state["totals"])

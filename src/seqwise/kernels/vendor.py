@@ -17,7 +17,8 @@ Axis letters: B batch, T steps, D input features, H hidden units.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -116,14 +117,19 @@ def _call(
     states = states if len(states) > 1 else states[0]
     # The flag "train" means "a backward pass may follow", which cuDNN and oneDNN must know, whatever the module's mode.
     options = (bool(given), 1, 0.0, torch.is_grad_enabled(), False)
-    with warnings.catch_warnings():
-        # cuDNN wants all weights in one buffer and copies them there at each call: small beside the recurrence.
-        warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
-        if batch_sizes is None:
-            outputs, *finals = _FUSED[program](x, states, parameters, *options, False)
-        else:
-            outputs, *finals = _FUSED[program](x, batch_sizes, states, parameters, *options)
+    sizes = () if batch_sizes is None else (batch_sizes,)
+    layout = (False,) if batch_sizes is None else ()  # batch_first
+    # cuDNN wants all weights in one buffer, copies them there at each call and warns: small beside the recurrence.
+    with _without_buffer_warning() if x.is_cuda else nullcontext():
+        outputs, *finals = _FUSED[program](x, *sizes, states, parameters, *options, *layout)
     return outputs, tuple(s.squeeze(0) for s in finals)
+
+
+@contextmanager
+def _without_buffer_warning() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
+        yield
 
 
 def _freezing_column(matrix: Tensor) -> Tensor:

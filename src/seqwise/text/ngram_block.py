@@ -16,7 +16,8 @@ from seqwise.text.vocabulary import checked_counts, checked_strings
 
 Kind = Literal["words", "word characters", "characters", "positions"]
 _CODE_POINTS = 0x110000
-_MAX_POSITIONS = 4096  # positions further on are not told apart from each other: their n-grams are not features
+_MARKS = {"word characters": (" ",), "characters": (START, END)}  # alone in every text: no features
+_MAX_POSITIONS = 4096  # n-grams that begin further on are no features
 
 
 class NgramBlock:
@@ -56,8 +57,7 @@ class NgramBlock:
         )
         names = list(self._words)
         features = [self._spelled(row, names) for table in ngrams.values() for row in table.tolist()]
-        # A mark alone is in every text and says nothing.
-        useful = [i for i, feature in enumerate(features) if feature not in (" ", START, END)]
+        useful = [i for i, feature in enumerate(features) if feature not in _MARKS.get(self.kind, ())]
         self._assemble([features[i] for i in useful], counts[useful])
 
     def occurrences(self, corpus: Corpus) -> list[tuple[Ints, Ints]]:
@@ -112,7 +112,7 @@ class NgramBlock:
         assert corpus.characters is not None
         if self.kind == "characters":
             return Sequences(corpus.characters)
-        return _positioned(corpus.characters, self.high, unknown=self._symbols - 1)
+        return _positioned(corpus.characters, self.high)
 
     def _spelled(self, symbols: list[int], words: Sequence[str]) -> str:
         if self.kind == "words":
@@ -149,19 +149,19 @@ class NgramBlock:
         self.features, self.counts = features, counts
 
 
-def _positioned(texts: Ragged, high: int, unknown: int) -> Sequences:
+def _positioned(texts: Ragged, high: int) -> Sequences:
     """For every place of every text a sequence: the place, then the (up to `high`) characters that begin there."""
     lengths = texts.lengths - 2  # without the marks
-    place = _ranges(lengths)
-    row = np.repeat(np.arange(len(texts)), lengths)
+    places = np.minimum(lengths, _MAX_POSITIONS)
+    place = _ranges(places)
+    row = np.repeat(np.arange(len(texts)), places)
     widths = 1 + np.minimum(high, lengths[row] - place)
     offsets = offsets_of(widths)
     step = _ranges(widths)
     sequence = np.repeat(np.arange(len(widths)), widths)
     source = texts.offsets[row][sequence] + 1 + place[sequence] + np.maximum(step - 1, 0)
-    position = np.where(place < _MAX_POSITIONS, _CODE_POINTS + place, unknown)
-    symbols = np.where(step == 0, position[sequence], texts.ids[source])
-    documents = Ragged(np.arange(len(widths)), offsets_of(lengths))
+    symbols = np.where(step == 0, _CODE_POINTS + place[sequence], texts.ids[source])
+    documents = Ragged(np.arange(len(widths)), offsets_of(places))
     return Sequences(Ragged(symbols, offsets), documents, anchored=True)
 
 

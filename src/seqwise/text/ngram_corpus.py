@@ -101,7 +101,7 @@ class CorpusReader:
 
 def code_points(string: str) -> NDArray[np.int32]:
     """(len(string),) the Unicode number of every character."""
-    return np.frombuffer(string.encode("utf-32-le"), np.int32)
+    return np.frombuffer(string.encode("utf-32-le", "surrogatepass"), np.int32)
 
 
 def bounded_words(types: Sequence[str]) -> Ragged:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from seqwise.text.ragged import Ragged
 
 Ints = NDArray[np.int64]
+_MERGE_ABOVE = 4_000_000  # distinct counts that wait, besides as many as there are in all
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,7 @@ class _Totals:
     def add(self, codes: Ints, counts: Ints) -> None:
         self._parts.append((codes, counts))
         self._pending += len(codes)
-        if self._pending > 4_000_000 + self._merged:
+        if self._pending > _MERGE_ABOVE + self._merged:
             self._merge()
 
     def _merge(self) -> None:

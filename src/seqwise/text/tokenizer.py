@@ -102,10 +102,8 @@ class Tokenizer:
         cleaned = self.clean(text)  # type: ignore[arg-type]
         if "<" in cleaned:
             cleaned = _LINE_BREAK.sub("\n", cleaned)
-        if cleaned.isascii():
-            tokens = _ASCII_TOKEN.findall(cleaned)
-        else:
-            tokens = _UNICODE_TOKEN.findall(cleaned.replace("\u2019", "'"))
+        fast = cleaned.isascii()
+        tokens = _ASCII_TOKEN.findall(cleaned) if fast else _UNICODE_TOKEN.findall(cleaned.replace("\u2019", "'"))
         return tokens if self.settings.punctuation else [t for t in tokens if t.isalnum() or not _MARK.fullmatch(t)]
 
     def _characters(self, text: str | Sequence[str]) -> list[str]:

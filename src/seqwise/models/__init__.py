@@ -1,1 +1,24 @@
-"""Models."""
+"""The torch modules behind each task, and the arrays that they read."""
+
+from seqwise.models.batch import Batch, EncodedExamples, Ngrams
+from seqwise.models.classifier import LinearPart, RecurrentPart, SequenceModel, VectorModel
+from seqwise.models.features import TextFeatures
+from seqwise.models.inference import logits_of, run_batched, softmax
+from seqwise.models.pooling import Pooling
+from seqwise.models.settings import ModelSettings
+
+__all__ = [
+    "Batch",
+    "EncodedExamples",
+    "LinearPart",
+    "ModelSettings",
+    "Ngrams",
+    "Pooling",
+    "RecurrentPart",
+    "SequenceModel",
+    "TextFeatures",
+    "VectorModel",
+    "logits_of",
+    "run_batched",
+    "softmax",
+]

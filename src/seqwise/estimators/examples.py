@@ -1,0 +1,126 @@
+"""What a person hands to `fit`, checked, and divided into a training and a validation part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from seqwise.data import stratified_split
+from seqwise.errors import DataError
+from seqwise.models import EncodedExamples, TextFeatures
+
+Texts = Sequence[Any]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Texts with class indices (n,) and sample weights (n,) or None."""
+
+    texts: Texts
+    targets: np.ndarray
+    weights: np.ndarray | None = None
+
+    def encoded(self, features: TextFeatures) -> EncodedExamples:
+        """Return the part as arrays."""
+        return features.encode(self.texts, self.targets, self.weights)
+
+
+def check_texts(X: Any, *, unit: str) -> Texts:
+    """Return X as a sequence of texts (strings; with unit "tokens" also lists of strings).
+
+    Raises:
+        DataError: names the first row that is neither.
+    """
+    if isinstance(X, str | bytes):
+        raise DataError("X must be a list of texts, got a single text: put it in a list")
+    if hasattr(X, "ndim") and X.ndim != 1:
+        raise DataError(f"X must be a list of texts, got an array with {X.ndim} axes: select the text column")
+    texts = X if isinstance(X, Sequence) or hasattr(X, "iter_chunks") else list(X)
+    for row, text in enumerate(texts, start=1):
+        listed = unit == "tokens" and not isinstance(text, bytes | dict) and isinstance(text, Iterable)
+        if not isinstance(text, str) and not listed:
+            raise DataError(f"row {row} of X is {type(text).__name__}, expected a string")
+    return texts
+
+
+def encode_labels(y: Any, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sorted classes (C,) and the class index of every row (n,).
+
+    Raises:
+        DataError: y has another length than X, missing labels, or one class only.
+    """
+    labels = np.asarray(y if hasattr(y, "dtype") or isinstance(y, Sequence) else list(y))
+    if labels.ndim != 1 or len(labels) != rows:
+        raise DataError(f"X has {rows} rows, y has shape {labels.shape}: one label a row is needed")
+    if rows == 0:
+        raise DataError("there is no example to learn from")
+    missing = [i for i, label in enumerate(labels.tolist(), start=1) if label is None or label != label]
+    if missing:
+        raise DataError(f"row {missing[0]} of y has no label ({len(missing)} in all)")
+    classes, targets = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        raise DataError(f"there is only one class, {classes.tolist()[0]!r}: a classifier needs at least two")
+    return classes, targets.astype(np.int64)
+
+
+def normalised_weights(sample_weight: Any, rows: int) -> np.ndarray | None:
+    """Return the weights scaled to mean one, (n,) float64, or None.
+
+    Raises:
+        DataError: another length than X, a negative or non-finite weight, or all zero.
+    """
+    if sample_weight is None:
+        return None
+    weights = np.asarray(sample_weight, dtype=np.float64)
+    if weights.shape != (rows,):
+        raise DataError(f"X has {rows} rows, sample_weight has shape {weights.shape}")
+    wrong = ~np.isfinite(weights) | (weights < 0)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise DataError(f"the weight of row {row + 1} is {weights[row]}: weights are finite and not negative")
+    if not weights.any():
+        raise DataError("all sample weights are zero")
+    return weights / weights.mean()
+
+
+def held_out(
+    texts: Texts,
+    targets: np.ndarray,
+    weights: np.ndarray | None,
+    classes: np.ndarray,
+    share: float,
+    validation_data: tuple[Any, Any] | None,
+    *,
+    seed: int,
+    unit: str = "words",
+) -> tuple[Part, Part | None]:
+    """Return the training part and the validation part (None when `share` is 0).
+
+    Raises:
+        DataError: `share` leaves no example on one side, or validation labels unknown in training.
+    """
+    whole = Part(texts, targets, weights)
+    if validation_data is not None:
+        others, labels = check_texts(validation_data[0], unit=unit), np.asarray(validation_data[1])
+        known = np.searchsorted(classes, labels).clip(max=len(classes) - 1)
+        unseen = np.flatnonzero(classes[known] != labels)
+        if len(unseen):
+            raise DataError(
+                f"row {unseen[0] + 1} of the validation data has the label {labels[unseen[0]]!r}, unseen in training"
+            )
+        return whole, Part(others, known.astype(np.int64))
+    if share == 0:
+        return whole, None
+    if not 0 < share < 1:
+        raise DataError(f"validation is the share of the data held back, from 0 to below 1, got {share}")
+    kept, held = stratified_split(targets, share, seed)
+    return _at(whole, kept), _at(whole, held)
+
+
+def _at(part: Part, indices: np.ndarray) -> Part:
+    texts = part.texts
+    chosen = texts.take(indices) if hasattr(texts, "take") else [texts[i] for i in indices]
+    return Part(chosen, part.targets[indices], None if part.weights is None else part.weights[indices])

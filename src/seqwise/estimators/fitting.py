@@ -1,0 +1,141 @@
+"""What every classifier does to fit a torch module: loss with class and sample weights, batches by length, validation."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from seqwise.data import LengthBatches
+from seqwise.errors import DataError
+from seqwise.losses import ImbalanceSettings, balanced_weights, weighted_cross_entropy
+from seqwise.metrics import quick_figures
+from seqwise.models import Batch, EncodedExamples, logits_of, softmax
+from seqwise.training import Callback, History, TrainingSettings, train
+
+
+def class_weights(settings: ImbalanceSettings, classes: Sequence[Any], counts: np.ndarray) -> Tensor | None:
+    """Return the loss weight of every class (C,), or None when all weigh 1.
+
+    Args:
+        settings: `class_weight` is None, "balanced", or weights by class name.
+        classes: the C classes.
+        counts: training examples of each (their total sample weight, where there are weights), (C,).
+
+    Raises:
+        DataError: a weight is given for an unknown class.
+    """
+    chosen = settings.class_weight
+    if chosen is None:
+        return None
+    if chosen == "balanced":
+        return balanced_weights(torch.as_tensor(counts, dtype=torch.float32))
+    names = [str(c) for c in classes]
+    if unknown := sorted(set(map(str, chosen)) - set(names)):
+        raise DataError(
+            f"class_weight names {unknown[0]!r}, which is no class of the training data: {', '.join(names)}"
+        )
+    return torch.tensor([float(chosen.get(name, 1.0)) for name in names])
+
+
+class EpochBatches:
+    """The batches of one epoch: sized, and built when asked for."""
+
+    def __init__(self, examples: EncodedExamples, order: Sequence[np.ndarray]) -> None:
+        self._examples, self._order = examples, order
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __getitem__(self, number: int) -> Batch:
+        if number >= len(self._order):
+            raise IndexError(number)
+        return self._examples.batch(self._order[number])
+
+
+@dataclass
+class Fitting:
+    """One fit of a module on encoded examples.
+
+    Attributes:
+        settings: of the training loop, every value decided.
+        imbalance: class weights and label smoothing.
+        classes: the C classes, in the order of the logits.
+        parameter_groups: module -> groups with learning rates of their own.
+        callbacks: besides the standard ones.
+        folder: where history.jsonl and checkpoints/ go, None for nowhere.
+        resume: go on from the newest checkpoint there.
+        fingerprint: of the data, so that a checkpoint of other data is refused.
+    """
+
+    settings: TrainingSettings
+    imbalance: ImbalanceSettings
+    classes: Sequence[Any]
+    parameter_groups: Callable[[nn.Module], Sequence[dict[str, Any]]] | None = None
+    callbacks: Sequence[Callback] = ()
+    folder: Path | None = None
+    resume: bool = False
+    fingerprint: str = ""
+
+    def __call__(self, module: nn.Module, training: EncodedExamples, validation: EncodedExamples | None) -> History:
+        """Fit the module in place; afterwards it has the best weights."""
+        assert training.targets is not None
+        counts = np.bincount(training.targets, weights=training.weights, minlength=len(self.classes))
+        weights = class_weights(self.imbalance, self.classes, counts)
+        on_device: dict[torch.device, Tensor | None] = {}
+
+        def loss(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor | None]:
+            logits = model(batch)
+            if logits.device not in on_device:
+                on_device[logits.device] = None if weights is None else weights.to(logits.device)
+            losses = weighted_cross_entropy(
+                logits,
+                batch.targets,
+                weights=on_device[logits.device],
+                label_smoothing=self.imbalance.label_smoothing,
+            )
+            return losses, batch.weights
+
+        lengths = training.lengths
+        order = LengthBatches(lengths, self.settings.batch_size, seed=self.settings.seed)
+
+        def batches(epoch: int) -> EpochBatches:
+            order.set_epoch(epoch)
+            return EpochBatches(training, list(order))
+
+        def validate(model: nn.Module) -> dict[str, float]:
+            assert validation is not None
+            assert validation.targets is not None
+            return quick_figures(validation.targets, softmax(logits_of(model, validation)), validation.weights)
+
+        return train(
+            module,
+            batches,
+            loss,
+            settings=self.settings,
+            validate=None if validation is None else validate,
+            parameter_groups=self.parameter_groups,
+            callbacks=self.callbacks,
+            folder=self.folder,
+            resume=self.resume,
+            fingerprint=self.fingerprint,
+        )
+
+
+def fingerprint_of(examples: EncodedExamples) -> str:
+    """Return a short hash of the encoded training data."""
+    digest = hashlib.sha256()
+    for part in (examples.tokens, examples.ngrams):
+        if part is not None:
+            digest.update(np.ascontiguousarray(part.offsets))
+            digest.update(np.ascontiguousarray(part.ids))
+    for values in (examples.vectors, examples.targets, examples.weights):
+        if values is not None:
+            digest.update(np.ascontiguousarray(values))
+    return digest.hexdigest()[:16]

@@ -1,0 +1,298 @@
+"""Many to one: a class for every sequence."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from seqwise.estimators.choices import CHOSEN, Profile, choose
+from seqwise.estimators.examples import check_texts, encode_labels, held_out, normalised_weights
+from seqwise.estimators.fitting import Fitting, class_weights, fingerprint_of
+from seqwise.estimators.linear import fit_linear_part, fit_temperature
+from seqwise.estimators.parameters import AUTO, flat_parameters, section_of
+from seqwise.losses import ImbalanceSettings
+from seqwise.metrics import quick_figures
+from seqwise.models import (
+    EncodedExamples,
+    ModelSettings,
+    SequenceModel,
+    TextFeatures,
+    run_batched,
+    softmax,
+)
+from seqwise.text import TextSettings
+from seqwise.training import Callback, History, TrainingSettings
+
+Text = str | Sequence[str]
+TEMPERATURES = {"linear": (0.5, 4.0), "recurrent": (0.2, 1.5)}  # bounds of each part's factor
+SHARE = 0.6  # of each of two parts: their errors differ, so the sum is surer than either by less than a factor of two
+
+
+class SequenceClassifier(ClassifierMixin, BaseEstimator):
+    """Recurrent classifier of texts and other symbol sequences, with a linear n-gram part beside it.
+
+    Follows scikit-learn: the constructor only stores parameters; `fit` does the work; X is a list (or one-dimensional
+    array) of strings, or of lists of tokens with `unit="tokens"`. Parameters that are "auto" are chosen from the training
+    data; `settings_` holds what was chosen. The parameters are those of the configuration sections `text`, `model`,
+    `imbalance` and `training`, and are described there: `TextSettings`, `ModelSettings`, `ImbalanceSettings`,
+    `TrainingSettings`.
+
+    Args:
+        validation: share of the training data held back to choose the best epoch when `fit` is given no validation data.
+        verbose: show progress on standard error.
+
+    Attributes:
+        classes_: the C classes, sorted; columns of `predict_proba`.
+        settings_: the sections with every value decided.
+        history_: one record per epoch.
+        parts_: validation figures of each part alone and of all together.
+        validation_: (texts, class indices, probabilities) of the validation part.
+        seconds_: time that `fit` took.
+    """
+
+    def __init__(
+        self,
+        *,
+        # text
+        unit: str = "auto",
+        lowercase: bool = True,
+        normalize: str = "NFKC",
+        punctuation: bool = True,
+        max_length: int = 400,
+        keep: str = "last",
+        max_vocabulary: int = 30_000,
+        min_count: int | str = AUTO,
+        end_mark: bool = False,
+        # model
+        architecture: str = "wide_deep",
+        cell: str = "lstm",
+        embedding: str = "learned",
+        embedding_size: int | str = AUTO,
+        hidden_size: int | str = AUTO,
+        num_layers: int | str = AUTO,
+        bidirectional: bool = True,
+        pooling: str = AUTO,
+        head_layers: int = 0,
+        dropout: float | str = AUTO,
+        embedding_dropout: float | str = AUTO,
+        word_dropout: float | str = AUTO,
+        recurrent_dropout: float = 0.0,
+        zoneout: float = 0.0,
+        word_ngrams: tuple[int, int] | str | None = AUTO,
+        character_ngrams: tuple[int, int] | str | None = AUTO,
+        ngram_weighting: str = "tfidf",
+        ngram_positions: bool | str = AUTO,
+        max_ngrams: int = 400_000,
+        min_documents: int | str = AUTO,
+        backend: str = AUTO,
+        # imbalance
+        class_weight: str | dict[Any, float] | None = None,
+        label_smoothing: float = 0.0,
+        prior_correction: float | str = AUTO,
+        # training
+        epochs: int | str = AUTO,
+        batch_size: int | str = AUTO,
+        optimizer: str = AUTO,
+        learning_rate: float | str = AUTO,
+        momentum: float = 0.9,
+        weight_decay: float | str = AUTO,
+        clip_norm: float | None = 1.0,
+        clip_value: float | None = None,
+        schedule: str = AUTO,
+        warmup: float | None = None,
+        patience: int | None = None,
+        metric: str = AUTO,
+        average: str = "none",
+        average_decay: float = 0.999,
+        seed: int = 0,
+        device: str = AUTO,
+        precision: str = "float32",
+        time_budget: float | str | None = None,
+        checkpoint_seconds: float | str = 60.0,
+        # this estimator
+        validation: float = 0.1,
+        verbose: bool = False,
+    ) -> None:
+        self.unit, self.lowercase, self.normalize, self.punctuation = unit, lowercase, normalize, punctuation
+        self.max_length, self.keep, self.max_vocabulary, self.min_count = max_length, keep, max_vocabulary, min_count
+        self.end_mark = end_mark
+        self.architecture, self.cell, self.embedding, self.embedding_size = (
+            architecture,
+            cell,
+            embedding,
+            embedding_size,
+        )
+        self.hidden_size, self.num_layers, self.bidirectional = hidden_size, num_layers, bidirectional
+        self.pooling, self.head_layers, self.dropout = pooling, head_layers, dropout
+        self.embedding_dropout, self.word_dropout = embedding_dropout, word_dropout
+        self.recurrent_dropout, self.zoneout = recurrent_dropout, zoneout
+        self.word_ngrams, self.character_ngrams, self.ngram_weighting = word_ngrams, character_ngrams, ngram_weighting
+        self.ngram_positions, self.max_ngrams, self.min_documents = ngram_positions, max_ngrams, min_documents
+        self.backend, self.class_weight = backend, class_weight
+        self.label_smoothing, self.prior_correction = label_smoothing, prior_correction
+        self.epochs, self.batch_size, self.optimizer, self.learning_rate = epochs, batch_size, optimizer, learning_rate
+        self.momentum, self.weight_decay, self.clip_norm, self.clip_value = (
+            momentum,
+            weight_decay,
+            clip_norm,
+            clip_value,
+        )
+        self.schedule, self.warmup, self.patience, self.metric = schedule, warmup, patience, metric
+        self.average, self.average_decay, self.seed, self.device = average, average_decay, seed, device
+        self.precision, self.time_budget, self.checkpoint_seconds = precision, time_budget, checkpoint_seconds
+        self.validation, self.verbose = validation, verbose
+
+    @classmethod
+    def from_settings(
+        cls,
+        *,
+        text: TextSettings | None = None,
+        model: ModelSettings | None = None,
+        imbalance: ImbalanceSettings | None = None,
+        training: TrainingSettings | None = None,
+        validation: float = 0.1,
+        verbose: bool = False,
+    ) -> Self:
+        """Return an estimator with the parameters of the sections; what they leave to the data is chosen in `fit`."""
+        sections = (
+            text or TextSettings(),
+            model or ModelSettings(),
+            imbalance or ImbalanceSettings(),
+            training or TrainingSettings(),
+        )
+        return cls(**flat_parameters(sections, CHOSEN), validation=validation, verbose=verbose)
+
+    def fit(
+        self,
+        X: Iterable[Text],
+        y: Iterable[Any],
+        sample_weight: Iterable[float] | None = None,
+        *,
+        validation_data: tuple[Iterable[Text], Iterable[Any]] | None = None,
+        folder: str | Path | None = None,
+        resume: bool = False,
+        callbacks: Sequence[Callback] = (),
+    ) -> Self:
+        """Fit on texts and their labels.
+
+        Args:
+            X: n texts; read more than once, never changed.
+            y: n labels of any type that sorts.
+            sample_weight: n non-negative factors of the loss; scaled to mean one.
+            validation_data: (X, y) to choose the best epoch by; without it a stratified share of the data is held back.
+            folder: where history.jsonl and checkpoints/ go; None writes nothing.
+            resume: go on from the newest checkpoint in `folder`.
+            callbacks: further callbacks of the training loop.
+
+        Raises:
+            DataError: texts and labels do not belong together, one class only, or a weight that is not a weight.
+            ConfigurationError: a parameter is out of its range.
+        """
+        started = time.perf_counter()
+        sections = [
+            section_of(self, section, CHOSEN)
+            for section in (TextSettings, ModelSettings, ImbalanceSettings, TrainingSettings)
+        ]
+        texts = check_texts(X, unit=self.unit)
+        self.classes_, targets = encode_labels(y, len(texts))
+        weights = normalised_weights(sample_weight, len(texts))
+        training_part, validation_part = held_out(
+            texts, targets, weights, self.classes_, self.validation, validation_data, seed=self.seed
+        )
+        profile = Profile.of(training_part.texts, len(self.classes_), sections[0])
+        text, model, imbalance, training = choose(profile, *sections)  # type: ignore[arg-type]
+        self.settings_ = {"text": text, "model": model, "imbalance": imbalance, "training": training}
+
+        self.features_ = TextFeatures(text, model).fit(training_part.texts)
+        examples = training_part.encoded(self.features_)
+        validation = None if validation_part is None else validation_part.encoded(self.features_)
+        self.counts_ = np.bincount(training_part.targets, minlength=len(self.classes_))
+        self.module_ = self._build()
+        if "linear" in self.module_.parts:
+            self.linear_rows_ = self._fit_linear(examples)
+        if "recurrent" in self.module_.parts:
+            self.fit_history_ = Fitting(
+                training,
+                imbalance,
+                self.classes_,
+                callbacks=callbacks,
+                folder=None if folder is None else Path(folder),
+                resume=resume,
+                fingerprint=fingerprint_of(examples),
+            )(self.module_.parts["recurrent"], examples, validation)
+        else:
+            self.fit_history_ = History()
+        self.history_ = self.fit_history_.epochs
+        self.validation_, self.parts_ = None, {}
+        if validation is not None and validation_part is not None:
+            self.parts_, probabilities = self._join(validation)
+            self.validation_ = (validation_part.texts, validation_part.targets, probabilities)
+        self.seconds_ = time.perf_counter() - started
+        return self
+
+    def predict_proba(self, X: Iterable[Text]) -> np.ndarray:
+        """Return class probabilities, (n, C), columns in the order of `classes_`."""
+        check_is_fitted(self, "module_")
+        return self._predictor().predict_proba(check_texts(X, unit=self.unit))
+
+    def predict(self, X: Iterable[Text]) -> np.ndarray:
+        """Return the most probable class of each text, (n,)."""
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    def _build(self) -> SequenceModel:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.settings_["training"].seed)
+            return SequenceModel(
+                self.settings_["model"],
+                vocabulary_size=self.features_.vocabulary_size,
+                ngrams=self.features_.ngram_count,
+                classes=len(self.classes_),
+            )
+
+    def _fit_linear(self, examples: EncodedExamples) -> int:
+        """Fit the linear part; return the number of examples it was fitted on."""
+        assert examples.ngrams is not None
+        assert examples.targets is not None
+        weights = class_weights(self.settings_["imbalance"], self.classes_, self.counts_)
+        return fit_linear_part(
+            self.module_.parts["linear"],
+            examples.ngrams,
+            examples.targets,
+            class_weight=None if weights is None else dict(enumerate(weights.tolist())),
+            sample_weight=examples.weights,
+            seed=self.settings_["training"].seed,
+        )
+
+    def _join(self, examples: EncodedExamples) -> tuple[dict[str, dict[str, float]], np.ndarray]:
+        """Make the parts comparable by a temperature each, fitted on validation examples, and correct the priors.
+
+        Returns:
+            The figures of every part alone and of all together, and the probabilities of all together, (n, C).
+        """
+        module, targets, weights = self.module_, examples.targets, examples.weights
+        assert targets is not None
+        names = list(module.parts)
+        logits = run_batched(module.contributions, examples, device=module.scales.device)  # (n, parts, C)
+        if "linear" in names:
+            for i, name in enumerate(names):
+                factor = fit_temperature(logits[:, i], targets, weights, bounds=TEMPERATURES[name])
+                module.scales[i] = factor * (SHARE if len(names) > 1 else 1.0)
+        shares = np.maximum(self.counts_, 1) / self.counts_.sum()
+        shift = -self.settings_["imbalance"].prior_correction * np.log(shares)
+        module.shift.copy_(torch.from_numpy(shift))
+        scaled = logits * module.scales.cpu().numpy()[:, None]
+        figures = {name: quick_figures(targets, softmax(scaled[:, i]), weights) for i, name in enumerate(names)}
+        probabilities = softmax(scaled.sum(axis=1) + shift)
+        if len(names) > 1:
+            figures["together"] = quick_figures(targets, probabilities, weights)
+        return figures, probabilities
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "module_")

@@ -1,0 +1,86 @@
+"""From raw texts to the arrays that a model reads: what is fitted on training texts and saved as the vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqwise.models.batch import EncodedExamples
+from seqwise.models.settings import ModelSettings
+from seqwise.text import NgramFeatures, TextPipeline, TextSettings
+
+
+class TextFeatures:
+    """Symbols for the recurrent part and n-grams for the linear part, as far as the architecture needs them.
+
+    Args:
+        text: settings with the unit decided ("auto" is not accepted here).
+        model: settings with the n-gram ranges decided.
+    """
+
+    def __init__(self, text: TextSettings, model: ModelSettings) -> None:
+        self.pipeline = TextPipeline(text) if model.architecture != "linear" else None
+        self.ngrams: NgramFeatures | None = None
+        if model.architecture != "recurrent":
+            self.ngrams = NgramFeatures(
+                words=model.word_ngrams,
+                characters=model.character_ngrams,
+                positions=model.ngram_positions,
+                max_features=model.max_ngrams,
+                min_documents=model.min_documents,
+                weighting=model.ngram_weighting,
+                lowercase=text.lowercase,
+            )
+
+    def fit(self, texts: Iterable[str]) -> TextFeatures:
+        """Count symbols and n-grams in the training texts (a re-iterable)."""
+        if self.pipeline is not None:
+            self.pipeline.fit(texts)
+        if self.ngrams is not None:
+            self.ngrams.fit(texts)
+        return self
+
+    def encode(
+        self,
+        texts: Iterable[str],
+        targets: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
+        folder: Path | None = None,
+    ) -> EncodedExamples:
+        """Return the texts as arrays; with `folder`, as memory-mapped files in it."""
+        return EncodedExamples(
+            tokens=None if self.pipeline is None else self.pipeline.encode(texts, folder=folder),
+            ngrams=None if self.ngrams is None else self.ngrams.transform(texts, folder=folder),
+            targets=targets,
+            weights=weights,
+        )
+
+    @property
+    def vocabulary_size(self) -> int:
+        """V of the recurrent part, 0 without one."""
+        return 0 if self.pipeline is None else len(self.pipeline.vocabulary)
+
+    @property
+    def ngram_count(self) -> int:
+        """Known n-grams, 0 without a linear part."""
+        return 0 if self.ngrams is None else len(self.ngrams)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `vocabulary.json` holds."""
+        return {
+            "pipeline": None if self.pipeline is None else self.pipeline.to_dict(),
+            "ngrams": None if self.ngrams is None else self.ngrams.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, Any], text: TextSettings, model: ModelSettings) -> TextFeatures:
+        """Return the features that `to_dict` described."""
+        features = cls(text, model)
+        if features.pipeline is not None:
+            features.pipeline = TextPipeline.from_dict(saved["pipeline"])
+        if features.ngrams is not None:
+            features.ngrams = NgramFeatures.from_dict(saved["ngrams"])
+        return features

@@ -1,0 +1,93 @@
+"""The configuration section `model`: which parts the classifier has and how large they are."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from seqwise.cells import LIBRARY
+
+POOLINGS = ("last", "mean", "max", "attention")
+
+
+class ModelSettings(BaseModel):
+    """The parts of a sequence classifier.
+
+    What is not set is chosen from the training data where `seqwise.models.defaults` has a rule for it; the values below
+    are used otherwise. The saved configuration holds what was chosen.
+
+    Attributes:
+        architecture: "wide_deep" adds the logits of a linear n-gram part and of a recurrent part; "recurrent" and "linear"
+            are either part alone.
+        cell: name of a recurrence of `seqwise.cells`.
+        embedding: "learned" vectors, or "one_hot" symbols (small vocabularies only).
+        embedding_size: D of a learned embedding.
+        hidden_size: H of each direction.
+        num_layers: recurrent layers, each above the other.
+        bidirectional: also read the sequence from its end.
+        pooling: how the outputs of all steps become one vector: last, mean, max, attention, or several joined by "+".
+        head_layers: dense ReLU layers between the pooled vector and the logits.
+        dropout: on the pooled vector and between recurrent layers.
+        embedding_dropout: on the embedded symbols, one mask per sequence.
+        word_dropout: share of the symbols replaced by <unk> in training.
+        recurrent_dropout: on the vector that enters the recurrent product, one mask per sequence.
+        zoneout: probability that a unit keeps its previous state.
+        word_ngrams: shortest and longest word n-gram of the linear part; None leaves words out.
+        character_ngrams: the same for characters, within words where there are words.
+        ngram_weighting: "tfidf" or "binary".
+        ngram_positions: n-grams also carry their position (for sequences of one fixed length).
+        max_ngrams: at most this many n-grams, the most frequent.
+        min_documents: n-grams in fewer training texts are left out.
+        backend: which implementation runs the recurrence: "auto", "reference" or "vendor".
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    architecture: Literal["wide_deep", "recurrent", "linear"] = "wide_deep"
+    cell: str = "lstm"
+    embedding: Literal["learned", "one_hot"] = "learned"
+    embedding_size: int = Field(default=100, ge=1)
+    hidden_size: int = Field(default=128, ge=1)
+    num_layers: int = Field(default=1, ge=1)
+    bidirectional: bool = True
+    pooling: str = "max+mean"
+    head_layers: int = Field(default=0, ge=0)
+    dropout: float = Field(default=0.4, ge=0.0, lt=1.0)
+    embedding_dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
+    word_dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
+    recurrent_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    zoneout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    word_ngrams: tuple[int, int] | None = (1, 2)
+    character_ngrams: tuple[int, int] | None = None
+    ngram_weighting: Literal["tfidf", "binary"] = "tfidf"
+    ngram_positions: bool = False
+    max_ngrams: int = Field(default=400_000, ge=1)
+    min_documents: int = Field(default=1, ge=1)
+    backend: Literal["auto", "reference", "vendor"] = "auto"
+
+    @field_validator("cell")
+    @classmethod
+    def _known_cell(cls, value: str) -> str:
+        if value not in LIBRARY:
+            near = get_close_matches(value, LIBRARY, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(LIBRARY)}"
+            raise ValueError(f"there is no cell {value!r}; {hint}")
+        return value
+
+    @field_validator("pooling")
+    @classmethod
+    def _known_poolings(cls, value: str) -> str:
+        parts = value.split("+")
+        unknown = [part for part in parts if part not in POOLINGS]
+        if unknown or len(set(parts)) != len(parts):
+            raise ValueError(f"pooling is one or more of {', '.join(POOLINGS)} joined by '+', got {value!r}")
+        return value
+
+    @field_validator("word_ngrams", "character_ngrams")
+    @classmethod
+    def _rising_range(cls, value: object) -> object:
+        if isinstance(value, tuple) and not 1 <= value[0] <= value[1]:
+            raise ValueError(f"an n-gram range is [shortest, longest] with 1 <= shortest <= longest, got {list(value)}")
+        return value

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+from sklearn.svm import LinearSVC
+
+from seqwise.estimators.linear import fit_linear_part, fit_temperature
+from seqwise.models import EncodedExamples, LinearPart, logits_of, softmax
+from seqwise.text import Ragged
+
+
+def sparse_problem(classes, rows=60, features=30):
+    generator = np.random.default_rng(1)
+    dense = generator.random((rows, features)) * (generator.random((rows, features)) < 0.3)
+    targets = np.arange(rows) % classes
+    dense[np.arange(rows), targets] += 0.5
+    matrix = csr_matrix(dense.astype(np.float32))
+    ragged = Ragged(matrix.indices.astype(np.int32), matrix.indptr.astype(np.int64), matrix.data)
+    return matrix, ragged, targets
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_the_fitted_part_decides_as_scikit_learn_does(classes):
+    matrix, ragged, targets = sparse_problem(classes)
+    part = LinearPart(matrix.shape[1], classes)
+    fit_linear_part(part, ragged, targets)
+    oracle = LinearSVC(random_state=0, max_iter=200, tol=1e-3).fit(matrix, targets).decision_function(matrix)
+    ours = logits_of(part, EncodedExamples(ngrams=ragged))
+    if classes == 2:
+        ours = ours[:, 1] - ours[:, 0]
+    np.testing.assert_allclose(ours, oracle, atol=1e-5)
+
+
+def test_a_class_without_examples_is_never_preferred():
+    matrix, ragged, targets = sparse_problem(3)
+    part = LinearPart(matrix.shape[1], 4)
+    fit_linear_part(part, ragged, targets)
+    logits = logits_of(part, EncodedExamples(ngrams=ragged))
+    assert not (logits.argmax(axis=1) == 3).any()
+
+
+def test_class_weights_move_the_decision_towards_the_rare_class():
+    _, ragged, targets = sparse_problem(2)
+    targets[:50] = 0
+    found = []
+    for weight in (1.0, 20.0):
+        part = LinearPart(30, 2)
+        fit_linear_part(part, ragged, targets, class_weight={0: 1.0, 1: weight})
+        found.append((logits_of(part, EncodedExamples(ngrams=ragged)).argmax(axis=1) == 1).sum())
+    assert found[1] > found[0]
+
+
+def loss(logits, targets):
+    return -np.log(softmax(logits)[np.arange(len(targets)), targets]).mean()
+
+
+def test_the_temperature_is_the_minimum_of_the_log_loss():
+    generator = np.random.default_rng(2)
+    targets = generator.integers(0, 3, 300)
+    logits = np.eye(3)[targets] * 6 + generator.normal(size=(300, 3)) * 4
+    factor = fit_temperature(logits, targets, bounds=(0.01, 100.0))
+    for other in (factor * 0.95, factor * 1.05):
+        assert loss(logits * other, targets) > loss(logits * factor, targets)
+
+
+def test_certain_examples_do_not_make_the_temperature_infinite():
+    targets = np.array([0, 1, 0, 1])
+    logits = np.eye(2)[targets] * 2 - 1
+    assert 3.9 < fit_temperature(logits, targets, bounds=(0.5, 4.0)) <= 4.0

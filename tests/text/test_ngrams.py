@@ -42,12 +42,10 @@ def placed_ngrams(text: str, low: int, high: int) -> list[str]:
 def as_dictionaries(features: NgramFeatures, texts: list) -> list[dict[tuple[str, str], float]]:
     rows = features.transform(texts)
     names = features.names
+    values = np.split(rows.values, rows.offsets[1:-1])
     return [
-        {
-            names[i]: float(value)
-            for i, value in zip(rows[r], rows.values[rows.offsets[r] : rows.offsets[r + 1]], strict=True)
-        }
-        for r in range(len(rows))
+        {names[i]: float(value) for i, value in zip(ids, weights, strict=True)}
+        for ids, weights in zip(rows, values, strict=True)
     ]
 
 

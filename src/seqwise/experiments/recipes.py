@@ -1,0 +1,239 @@
+"""Recipes: a data set, a configuration, and the figure of a lecture or paper to compare with.
+
+A recipe is a YAML file in `recipes/` and goes through the very run of `seqwise train`. What is a program of its own
+rather than a configuration stands in the table `PROGRAMS`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from seqwise.errors import ConfigurationError, DataError
+from seqwise.experiments.configuration import build_configuration, read_yaml
+from seqwise.experiments.environment import environment
+
+RUNS = Path("seqwise-runs")  # where a reproduction goes when nobody says where
+
+# name -> (title, "module:function"); the function takes a `ReproductionRequest` and returns a `Reproduction`.
+PROGRAMS: dict[str, tuple[str, str]] = {
+    "adding-problem": (
+        "Two numbers remembered over 200 steps: tanh RNN, IRNN, LSTM, and their gradients by time step",
+        "seqwise.experiments.adding_problem:reproduce_adding_problem",
+    ),
+    "names-slide": (
+        "The lecture's own network for first names, to the letter",
+        "seqwise.experiments.names_slide:reproduce_names_slide",
+    ),
+}
+
+
+class Reference(BaseModel):
+    """What somebody else reached.
+
+    Attributes:
+        source: who says so.
+        accuracy: on the test set.
+        macro_f1: on the test set.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: str
+    accuracy: float | None = Field(default=None, ge=0, le=1)
+    macro_f1: float | None = Field(default=None, ge=0, le=1)
+
+
+class Recipe(BaseModel):
+    """One reproducible experiment.
+
+    Attributes:
+        recipe: its name, that of the file.
+        title: one line for people.
+        data: a named data set with a test part.
+        positive: the class of interest of two.
+        reference: the figure to compare with.
+        configuration: sections as in a configuration file; what is left out is the default.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    recipe: str
+    title: str
+    data: str
+    positive: str | None = None
+    reference: Reference
+    configuration: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ReproductionRequest:
+    """What to reproduce, and where to.
+
+    Attributes:
+        name: of a recipe.
+        folder: for the model; None is `seqwise-runs/NAME`, where an earlier run of the recipe is replaced.
+        overrides: "section.key=value" over the recipe's configuration.
+        seed: None keeps the recipe's.
+        device: None keeps the recipe's.
+        overwrite: replace the model in `folder`.
+        resume: go on where an interrupted run stopped.
+        say: told what is going on.
+    """
+
+    name: str
+    folder: Path | None = None
+    overrides: tuple[str, ...] = ()
+    seed: int | None = None
+    device: str | None = None
+    overwrite: bool = False
+    resume: bool = False
+    say: Callable[[str], None] = field(default=lambda message: None)
+
+    @property
+    def destination(self) -> Path:
+        """Folder of the run."""
+        return self.folder or RUNS / self.name
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What came out.
+
+    Attributes:
+        recipe: its name.
+        reference: source and figures of the reference.
+        test: a block of `metrics.json`, or whatever figures the program has.
+        seconds: the whole run, reading and baseline included.
+        folder: where report and model are.
+        interrupted: whether the person stopped it; the figures are those of the best model until then.
+    """
+
+    recipe: str
+    reference: dict[str, Any]
+    test: dict[str, Any]
+    seconds: float
+    folder: Path
+    interrupted: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON document of `seqwise reproduce --json`."""
+        return {
+            "recipe": self.recipe,
+            "reference": self.reference,
+            "test": self.test,
+            "seconds": round(self.seconds, 1),
+            "folder": str(self.folder),
+            "environment": environment(),
+        }
+
+    def rows(self) -> list[list[str]]:
+        """Reference beside ours: a row for each figure of the reference, or else for each of our own."""
+        theirs = {key: value for key, value in self.reference.items() if isinstance(value, int | float)}
+        ours = dict(_single_figures(self.test))
+        keys = list(theirs) or list(ours)
+        shown = [[_written(figures.get(key)) for figures in (theirs, ours)] for key in keys]
+        return [[key.replace("_", " "), *pair] for key, pair in zip(keys, shown, strict=True)]
+
+
+def _single_figures(test: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, float | None]]:
+    """Names and values of the figures of a metrics block or of a program, tables left out."""
+    for name, value in test.items():
+        if isinstance(value, Mapping) and "value" in value:
+            yield before + name, value["value"]
+        elif isinstance(value, Mapping) and name not in {"per_class", "confusion_matrix", "difference"}:
+            yield from _single_figures(value, f"{before}{name}: ")
+        elif isinstance(value, float):
+            yield before + name, value
+
+
+def _written(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+@cache
+def recipe_names() -> tuple[str, ...]:
+    """Every name that `reproduce` knows, in alphabetical order."""
+    found = [entry.name.removesuffix(".yaml") for entry in _folder().iterdir() if entry.name.endswith(".yaml")]
+    return tuple(sorted([*found, *PROGRAMS]))
+
+
+def recipe_title(name: str) -> str:
+    """One line about a recipe."""
+    return PROGRAMS[name][0] if name in PROGRAMS else load_recipe(name).title
+
+
+def load_recipe(name: str) -> Recipe:
+    """Read a recipe of the package.
+
+    Raises:
+        ConfigurationError: there is none of this name.
+    """
+    if name not in recipe_names():
+        near = difflib.get_close_matches(name, recipe_names(), n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(recipe_names())}"
+        raise ConfigurationError(f"there is no recipe {name!r}; {hint}")
+    try:
+        return Recipe.model_validate(read_yaml(Path(str(_folder() / f"{name}.yaml"))))
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise ConfigurationError(f"recipe {name}: {where}: {problem['msg']}") from None
+
+
+def reproduce(request: ReproductionRequest) -> Reproduction:
+    """Run a recipe.
+
+    Raises:
+        ConfigurationError: there is no such recipe, or an override is wrong.
+        DataError: the data set has no test part.
+    """
+    if request.name in PROGRAMS:
+        module, _, function = PROGRAMS[request.name][1].partition(":")
+        result: Reproduction = getattr(importlib.import_module(module), function)(request)
+        return result
+    from seqwise.experiments.training import TrainingRequest, run_training
+
+    recipe = load_recipe(request.name)
+    started = time.perf_counter()
+    configuration = build_configuration(
+        overrides=request.overrides,
+        flags={"training.seed": request.seed, "training.device": request.device},
+        base=recipe.configuration,
+    )
+    outcome = run_training(
+        TrainingRequest(
+            data=recipe.data,
+            configuration=configuration,
+            folder=request.destination,
+            test=recipe.data,
+            positive=recipe.positive,
+            # A run under the recipe's own name can be had again by the same command: it may be replaced unasked.
+            overwrite=request.overwrite or (request.folder is None and not request.resume),
+            resume=request.resume,
+        ),
+        say=request.say,
+    )
+    if "test" not in outcome.metrics:
+        raise DataError(f"the data set {recipe.data} has no test part to reproduce a figure on")
+    return Reproduction(
+        recipe=recipe.recipe,
+        reference=recipe.reference.model_dump(exclude_none=True),
+        test=outcome.metrics["test"],
+        seconds=time.perf_counter() - started,
+        folder=request.destination,
+        interrupted=outcome.interrupted,
+    )
+
+
+def _folder() -> Any:
+    return files("seqwise.experiments") / "recipes"

@@ -42,7 +42,7 @@ def draw(name: str, steps: int, batch: int, hidden: int, dtype: torch.dtype = to
         leaf(recurrent, hidden, scale=small) if recurrent else None,
         leaf(rows, scale=0.5) if bias else None,
         leaf(recurrent, scale=0.5) if recurrent and bias else None,
-        leaf(len(program.vectors), hidden) if program.vectors else None,
+        leaf(len(program.vectors), hidden, scale=0.3) if program.vectors else None,
     )
     x = leaf(steps, batch, FEATURES)
     return x, tuple(leaf(batch, hidden, scale=0.7) for _ in program.states), weights

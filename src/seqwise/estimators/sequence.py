@@ -24,6 +24,7 @@ from seqwise.models import (
     ModelSettings,
     SequenceModel,
     TextFeatures,
+    logits_of,
     run_batched,
     softmax,
 )
@@ -31,7 +32,8 @@ from seqwise.text import TextSettings
 from seqwise.training import Callback, History, TrainingSettings
 
 Text = str | Sequence[str]
-TEMPERATURES = {"linear": (0.5, 4.0), "recurrent": (0.2, 1.5)}  # bounds of each part's factor
+BOUNDS = {"linear": (0.5, 4.0), "recurrent": (0.2, 1.5)}  # of the factor that makes a part's logits probabilities
+TYPICAL = {"linear": 2.0, "recurrent": 0.5}  # where there is nothing held out to fit it on
 SHARE = 0.6  # of each of two parts: their errors differ, so the sum is surer than either by less than a factor of two
 
 
@@ -230,9 +232,10 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         else:
             self.fit_history_ = History()
         self.history_ = self.fit_history_.epochs
+        self._join(validation)
         self.validation_, self.parts_ = None, {}
         if validation is not None and validation_part is not None:
-            self.parts_, probabilities = self._join(validation)
+            self.parts_, probabilities = self._contributions(validation)
             self.validation_ = (validation_part.texts, validation_part.targets, probabilities)
         self.seconds_ = time.perf_counter() - started
         return self
@@ -240,11 +243,12 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X: Iterable[Text]) -> np.ndarray:
         """Return class probabilities, (n, C), columns in the order of `classes_`."""
         check_is_fitted(self, "module_")
-        return self._predictor().predict_proba(check_texts(X, unit=self.unit))
+        return softmax(logits_of(self.module_, self.features_.encode(check_texts(X, unit=self.unit))))
 
     def predict(self, X: Iterable[Text]) -> np.ndarray:
         """Return the most probable class of each text, (n,)."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        best = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[best]
 
     def _build(self) -> SequenceModel:
         with torch.random.fork_rng(devices=[]):
@@ -270,28 +274,33 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
             seed=self.settings_["training"].seed,
         )
 
-    def _join(self, examples: EncodedExamples) -> tuple[dict[str, dict[str, float]], np.ndarray]:
-        """Make the parts comparable by a temperature each, fitted on validation examples, and correct the priors.
-
-        Returns:
-            The figures of every part alone and of all together, and the probabilities of all together, (n, C).
-        """
-        module, targets, weights = self.module_, examples.targets, examples.weights
-        assert targets is not None
-        names = list(module.parts)
-        logits = run_batched(module.contributions, examples, device=module.scales.device)  # (n, parts, C)
+    def _join(self, held_out: EncodedExamples | None) -> None:
+        """Make the parts comparable by a temperature each, fitted on held-out examples, and correct the priors."""
+        module, names = self.module_, list(self.module_.parts)
         if "linear" in names:
-            for i, name in enumerate(names):
-                factor = fit_temperature(logits[:, i], targets, weights, bounds=TEMPERATURES[name])
-                module.scales[i] = factor * (SHARE if len(names) > 1 else 1.0)
+            factors = [TYPICAL[name] for name in names]
+            if held_out is not None:
+                assert held_out.targets is not None
+                logits = run_batched(module.contributions, held_out, device=module.scales.device)  # (n, parts, C)
+                factors = [
+                    fit_temperature(logits[:, i], held_out.targets, held_out.weights, bounds=BOUNDS[name])
+                    for i, name in enumerate(names)
+                ]
+            module.scales.copy_(torch.tensor(factors) * (SHARE if len(names) > 1 else 1.0))
         shares = np.maximum(self.counts_, 1) / self.counts_.sum()
-        shift = -self.settings_["imbalance"].prior_correction * np.log(shares)
-        module.shift.copy_(torch.from_numpy(shift))
-        scaled = logits * module.scales.cpu().numpy()[:, None]
-        figures = {name: quick_figures(targets, softmax(scaled[:, i]), weights) for i, name in enumerate(names)}
-        probabilities = softmax(scaled.sum(axis=1) + shift)
-        if len(names) > 1:
-            figures["together"] = quick_figures(targets, probabilities, weights)
+        module.shift.copy_(torch.from_numpy(-self.settings_["imbalance"].prior_correction * np.log(shares)))
+
+    def _contributions(self, examples: EncodedExamples) -> tuple[dict[str, dict[str, float]], np.ndarray]:
+        """Return the figures of every part alone and of all together, and the probabilities of all together, (n, C)."""
+        module, targets = self.module_, examples.targets
+        assert targets is not None
+        logits = run_batched(module.contributions, examples, device=module.scales.device)  # (n, parts, C)
+        figures = {
+            name: quick_figures(targets, softmax(logits[:, i]), examples.weights) for i, name in enumerate(module.parts)
+        }
+        probabilities = softmax(logits.sum(axis=1) + module.shift.cpu().numpy())
+        if len(module.parts) > 1:
+            figures["together"] = quick_figures(targets, probabilities, examples.weights)
         return figures, probabilities
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -5,6 +5,7 @@ from seqwise.models.classifier import LinearPart, RecurrentPart, SequenceModel, 
 from seqwise.models.features import TextFeatures
 from seqwise.models.inference import logits_of, run_batched, softmax
 from seqwise.models.pooling import Pooling
+from seqwise.models.saved import SavedModel, load_sequence_model
 from seqwise.models.settings import ModelSettings
 
 __all__ = [
@@ -15,9 +16,11 @@ __all__ = [
     "Ngrams",
     "Pooling",
     "RecurrentPart",
+    "SavedModel",
     "SequenceModel",
     "TextFeatures",
     "VectorModel",
+    "load_sequence_model",
     "logits_of",
     "run_batched",
     "softmax",

@@ -109,7 +109,7 @@ class LinearPart(nn.Module):
         """Return logits (B, C)."""
         assert batch.ngrams is not None
         ids, offsets, values = batch.ngrams
-        return self.weight(ids, offsets, per_sample_weights=values) + self.bias
+        return self.weight(ids, offsets, per_sample_weights=values.to(self.bias.dtype)) + self.bias
 
 
 class SequenceModel(nn.Module):

@@ -33,6 +33,7 @@ class TextFeatures:
                 min_documents=model.min_documents,
                 weighting=model.ngram_weighting,
                 lowercase=text.lowercase,
+                unit="tokens" if text.unit == "tokens" else "words",
             )
 
     def fit(self, texts: Iterable[str]) -> TextFeatures:

@@ -1,0 +1,52 @@
+"""A fitted sequence model from the parts of its folder: what a predictor runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from seqwise.errors import DataError
+from seqwise.models.batch import EncodedExamples
+from seqwise.models.classifier import SequenceModel
+from seqwise.models.features import TextFeatures
+from seqwise.models.settings import ModelSettings
+from seqwise.text import TextSettings
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A module without its weights, and what turns texts into its batches."""
+
+    module: SequenceModel
+    features: TextFeatures
+
+    def encode(self, texts: Iterable[Any]) -> EncodedExamples:
+        """Return the texts as arrays; its `batch` makes batches of them."""
+        return self.features.encode(texts)
+
+
+def load_sequence_model(config: dict[str, Any], vocabulary: dict[str, Any], labels: dict[str, Any]) -> SavedModel:
+    """Build the model that `config.json`, `vocabulary.json` and `labels.json` describe.
+
+    Raises:
+        DataError: they do not describe one; gives the reason.
+    """
+    try:
+        settings = config["settings"]
+        text, model = TextSettings.model_validate(settings["text"]), ModelSettings.model_validate(settings["model"])
+        features = TextFeatures.from_dict(vocabulary, text, model)
+        module = SequenceModel(
+            model,
+            vocabulary_size=features.vocabulary_size,
+            ngrams=features.ngram_count,
+            classes=len(labels["classes"]),
+        )
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        raise DataError(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
+    except (KeyError, TypeError) as error:
+        raise DataError(f"the model's description lacks or garbles {error}") from None
+    return SavedModel(module, features)

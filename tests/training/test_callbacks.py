@@ -151,7 +151,7 @@ def test_a_time_budget_ends_well_in_time_and_the_schedule_with_it(size):
     assert history.seconds > 1.2  # it is used, too
     assert history.stopped == "time"
     assert history.epochs[-1]["validation"]
-    assert trace.rates[-1] < 0.1 * trace.rates[0]
+    assert trace.rates[-1] < 0.25 * trace.rates[0]
     assert all(later <= earlier for earlier, later in zip(trace.rates, trace.rates[1:], strict=False))
 
 

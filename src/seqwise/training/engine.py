@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from itertools import islice
@@ -67,7 +68,7 @@ class Engine:
         return send_to_device(batch, self.device, non_blocking=self.device.type == "cuda")
 
     def deal(self, batches: Any, skip: int) -> Iterator[tuple[Any, bool]]:
-        """Give this process its share of the batches, in order.
+        """Give this process its share of the batches, in order. What is skipped has been passed over on return.
 
         Step s of process r takes batch s * world + r. In the last step some processes may be left without one: they get
         a batch that does not count, since all must take part in the exchange of gradients.
@@ -77,16 +78,22 @@ class Engine:
                 built.
             skip: steps to pass over.
 
-        Yields:
-            The batch, and whether it counts.
+        Returns:
+            Pairs of a batch and whether it counts.
         """
-        total = len(batches)
         if hasattr(batches, "__getitem__"):
-            for first in range(skip * self.world, total, self.world):
-                counts = first + self.rank < total
-                yield batches[first + self.rank if counts else first], counts
-            return
-        iterator = islice(iter(batches), skip * self.world, None)
+            return self._deal_indexed(batches, skip)
+        iterator = iter(batches)
+        deque(islice(iterator, skip * self.world), maxlen=0)
+        return self._deal_iterated(iterator)
+
+    def _deal_indexed(self, batches: Any, skip: int) -> Iterator[tuple[Any, bool]]:
+        total = len(batches)
+        for first in range(skip * self.world, total, self.world):
+            counts = first + self.rank < total
+            yield batches[first + self.rank if counts else first], counts
+
+    def _deal_iterated(self, iterator: Iterator[Any]) -> Iterator[tuple[Any, bool]]:
         while group := list(islice(iterator, self.world)):
             counts = self.rank < len(group)
             yield group[self.rank if counts else 0], counts

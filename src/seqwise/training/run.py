@@ -113,13 +113,11 @@ class Run:
         self.steps = self.engine.steps(batches)
         if not self.steps:
             raise ConfigurationError(f"epoch {self.epoch + 1} has no batch to train on")
-        for batch, counts in self.engine.deal(batches, skip=self.step):
-            if resumed is not None:
-                set_random_states(resumed)  # what passing over the steps already done may have drawn does not count
-                resumed = None
+        dealt = self.engine.deal(batches, skip=self.step)
+        if resumed is not None:
+            set_random_states(resumed)  # what passing over the steps already done may have drawn does not count
+        for batch, counts in dealt:
             yield self.engine.to_device(batch), counts
-        if resumed is not None:  # all steps were done, only the end of the epoch was not
-            set_random_states(resumed)
 
     def set_rates(self) -> None:
         """Give every group the learning rate of the coming step (its middle: neither end of a schedule is wasted)."""

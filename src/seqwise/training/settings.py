@@ -43,6 +43,7 @@ class TrainingSettings(BaseModel):
         warmup: share of the run in which the rate rises; None: 0.3 for one_cycle and 0 for the others.
         patience: stop after so many epochs in a row that did not improve `metric`; None: never.
         metric: what "best" means on the validation part.
+        select: which weights the fit leaves: those of the epoch that was best on the validation part, or the last ones.
         average: validate and keep an average of the weights: "ema" exponential, after every step; "swa" the mean over
             the ends of the epochs in the second half of the run (Izmailov et al. 2018).
         average_decay: of "ema".
@@ -68,6 +69,7 @@ class TrainingSettings(BaseModel):
     warmup: float | None = Field(default=None, ge=0, lt=1)
     patience: int | None = Field(default=None, ge=1)
     metric: Literal["macro_f1", "accuracy", "balanced_accuracy", "log_loss"] = "macro_f1"
+    select: Literal["best", "last"] = "best"
     average: Literal["none", "ema", "swa"] = "none"
     average_decay: float = Field(default=0.999, ge=0, lt=1)
     seed: int = Field(default=0, ge=0, lt=2**32)
@@ -83,4 +85,6 @@ class TrainingSettings(BaseModel):
             raise ValueError(f"momentum belongs to the optimizer 'momentum', not to {self.optimizer!r}")
         if self.average_decay != fields["average_decay"].default and self.average != "ema":
             raise ValueError(f"average_decay belongs to the average 'ema', not to {self.average!r}")
+        if self.select == "last" and self.patience is not None:
+            raise ValueError("patience stops at the best epoch, select 'last' keeps the last: set one of the two")
         return self

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqwise.data.files import uncompressed
-from seqwise.data.tables import Chunk, Table
+from seqwise.data.tables import CHUNK_BYTES, Chunk, Table
 from seqwise.errors import DataError, FileError
 
 
@@ -24,6 +24,9 @@ class ParquetTable(Table):
         with self._open() as file:
             self.columns = list(file.schema_arrow.names)
             self.rows = file.metadata.num_rows
+            groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+            longest = max((group.total_byte_size / max(group.num_rows, 1) for group in groups), default=1)
+            self._rows_at_once = max(1, int(CHUNK_BYTES / max(longest, 1)))
             self._metadata = file.schema_arrow.metadata or {}
             self._types = {field.name: str(field.type) for field in file.schema_arrow}
         repeated = [name for i, name in enumerate(self.columns) if name in self.columns[:i]]
@@ -39,8 +42,10 @@ class ParquetTable(Table):
         names = self.columns if columns is None else list(columns)
         with self._open() as file:
             try:
-                for batch in file.iter_batches(size, columns=names):
+                for batch in file.iter_batches(min(size, self._rows_at_once), columns=names, use_threads=False):
                     yield {name: batch.column(name).to_pylist() for name in names}
+            except pyarrow.ArrowMemoryError:
+                raise
             except (pyarrow.ArrowException, OSError) as error:
                 raise FileError(f"{self.name} is damaged: {_first_line(error)}") from None
 

@@ -13,6 +13,7 @@ from seqwise.data.files import COMPRESSIONS, compression_of, format_of
 from seqwise.errors import DataError, FileError
 
 Chunk = dict[str, list[Any]]
+CHUNK_BYTES = 4 * 2**20  # a chunk of long rows ends when it has about so many bytes
 
 
 class Table(ABC):
@@ -37,10 +38,10 @@ class Table(ABC):
 
     @abstractmethod
     def iter_chunks(self, size: int = 8192, columns: Sequence[str] | None = None) -> Iterator[Chunk]:
-        """The rows as dictionaries of column -> list of `size` values (fewer in the last one).
+        """The rows as dictionaries of column -> list of values.
 
         Args:
-            size: rows in a chunk.
+            size: rows in a chunk at most; there are fewer in the last one, and where rows are long (see CHUNK_BYTES).
             columns: only these; None reads all.
 
         Raises:
@@ -85,8 +86,8 @@ class LineTable(Table):
         for column in columns or ():
             self.require(column)
         names = self.columns if columns is None else list(columns)
-        records, rows = self._records(), 0
-        while chunk := list(islice(records, size)):
+        rows = 0
+        for chunk in _chunks(self._records(), size):
             if columns is None:
                 self._check_columns(chunk)
             rows += len(chunk)
@@ -109,6 +110,18 @@ class LineTable(Table):
             if not values.keys() <= known:
                 extra = min(map(str, values.keys() - known))
                 raise DataError(f"{self.name}, line {line}: the key {extra!r} is in none of the first rows")
+
+
+def _chunks(records: Iterator[tuple[int, dict[str, Any]]], size: int) -> Iterator[list[tuple[int, dict[str, Any]]]]:
+    chunk, held = [], 0
+    for record in records:
+        chunk.append(record)
+        held += sum([len(value) for value in record[1].values() if isinstance(value, str | list)])
+        if len(chunk) == size or held >= CHUNK_BYTES:
+            yield chunk
+            chunk, held = [], 0
+    if chunk:
+        yield chunk
 
 
 def _type_name(values: list[Any]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from seqwise.text.chunking import by_size
 from seqwise.text.ragged import Ragged, RaggedWriter, offsets_of
 from seqwise.text.settings import TextSettings
 from seqwise.text.tokenizer import Tokenizer
@@ -76,7 +77,7 @@ class CorpusReader:
         words = RaggedWriter(folder) if self._need_words else None
         characters = RaggedWriter(folder) if self._need_characters else None
         types: dict[str, int] = {}
-        for chunk in by_size(texts, 4 * _CHARACTER_BUDGET):
+        for chunk in by_size(texts):
             if words is not None:
                 ids: list[int] = []
                 lengths = []
@@ -107,17 +108,3 @@ def code_points(string: str) -> NDArray[np.int32]:
 def bounded_words(types: Sequence[str]) -> Ragged:
     """One row of code points a word, with a space on either side."""
     return Ragged(code_points("".join([f" {word} " for word in types])), offsets_of([len(w) + 2 for w in types]))
-
-
-def by_size(texts: Iterable[str | Sequence[str]], budget: int) -> Iterator[list[str | Sequence[str]]]:
-    """Lists of texts with about `budget` characters (or given tokens) in all."""
-    chunk: list[str | Sequence[str]] = []
-    size = 0
-    for text in texts:
-        chunk.append(text)
-        size += len(text) if hasattr(text, "__len__") else 0  # what is no text is refused by the tokenizer
-        if size >= budget:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqwise.errors import ConfigurationError, DataError
+from seqwise.text.chunking import by_size
 from seqwise.text.ngram_block import Kind, NgramBlock
-from seqwise.text.ngram_corpus import END, START, Corpus, CorpusReader, by_size
+from seqwise.text.ngram_corpus import END, START, Corpus, CorpusReader
 from seqwise.text.ragged import Ragged, RaggedWriter
 
 Span = tuple[int, int]
@@ -115,7 +116,7 @@ class NgramFeatures:
             texts: any iterable; read once, chunk by chunk.
             folder: where to keep the result in memory-mapped files instead of in memory (they belong to the caller).
         """
-        return self._rows((self._reader.read(chunk) for chunk in by_size(texts, 1_000_000)), folder)
+        return self._rows((self._reader.read(chunk) for chunk in by_size(texts)), folder)
 
     def fit_transform(self, texts: Iterable[str | Sequence[str]], *, folder: str | Path | None = None) -> Ragged:
         """`fit` and `transform` of the same texts, tokenising once; the result is the same."""

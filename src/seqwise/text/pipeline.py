@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
 
 from seqwise.errors import DataError
+from seqwise.text.chunking import Text, by_size, peeked
 from seqwise.text.ragged import Ragged, RaggedWriter
 from seqwise.text.settings import TextSettings
 from seqwise.text.tokenizer import Tokenizer, choose_unit
 from seqwise.text.vocabulary import Vocabulary
 
-Text = str | Sequence[str]
-Item = TypeVar("Item")
-CHUNK = 8192  # texts encoded before their ids are handed on
+_ROWS = 8192  # renumbered at a time
 
 
 class TextPipeline:
@@ -70,7 +69,7 @@ class TextPipeline:
         """
         writer = RaggedWriter(folder)
         vocabulary = self.vocabulary
-        for chunk in chunks(texts, CHUNK):
+        for chunk in by_size(texts):
             rows = [self._cut(self.tokenizer(text)) for text in chunk]
             writer.append(vocabulary.encode(chain.from_iterable(rows)), [len(row) for row in rows])
         return writer.finish()
@@ -81,7 +80,7 @@ class TextPipeline:
         counter: Counter[str] = Counter()
         seen: dict[str, int] = {"<unk>": 0, "<eos>": 1}  # ids by first appearance, until the counts are known
         writer = RaggedWriter(folder)
-        for chunk in chunks(texts, CHUNK):
+        for chunk in by_size(texts):
             ids: list[int] = []
             lengths = []
             for text in chunk:
@@ -95,8 +94,8 @@ class TextPipeline:
         self._vocabulary = Vocabulary.from_counts(counter, self.settings.max_vocabulary, self.settings.min_count)
         final_ids = self._vocabulary.encode(seen)
         result = RaggedWriter(folder)
-        for start in range(0, len(provisional), CHUNK):
-            part = provisional.part(start, min(start + CHUNK, len(provisional)))
+        for start in range(0, len(provisional), _ROWS):
+            part = provisional.part(start, min(start + _ROWS, len(provisional)))
             result.append(final_ids[part.ids], part.lengths)
         if folder is not None and isinstance(provisional.ids, np.memmap):
             Path(str(provisional.ids.filename)).unlink()
@@ -140,18 +139,3 @@ class TextPipeline:
         if self.settings.end_mark:
             tokens = [*tokens, "<eos>"]
         return tokens or ["<unk>"]
-
-
-def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Lists of `size` items, the last one shorter."""
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
-
-
-def peeked(items: Iterable[Item], count: int) -> tuple[Iterable[Item], list[Item]]:
-    """The items unchanged, even if they can be read only once, and the first `count` of them."""
-    if isinstance(items, Iterator):
-        first = list(islice(items, count))
-        return chain(first, items), first
-    return items, list(islice(iter(items), count))

@@ -253,3 +253,33 @@ def test_two_fits_of_different_precision_live_in_one_process():
     assert set(seen[12:24]) == {torch.bfloat16}
     assert torch.equal(fitted[0], fitted[2])
     assert not torch.equal(fitted[0], fitted[1])
+
+
+def test_select_last_keeps_the_last_weights_of_a_fit_that_came_to_its_end():
+    figures = iter([0.1, 0.9, 0.5])
+    best, last = network(), network()
+    kept = fit(best, settings={"epochs": 3}, validate=lambda model: {"macro_f1": next(figures)})
+    assert kept.kept_epoch == kept.best_epoch == 2
+    figures = iter([0.1, 0.9, 0.5])
+    history = fit(last, settings={"epochs": 3, "select": "last"}, validate=lambda model: {"macro_f1": next(figures)})
+    assert (history.best_epoch, history.kept_epoch) == (2, 3)
+    plain = network()
+    fit(plain, settings={"epochs": 3})
+    assert torch.equal(parameters_of(last), parameters_of(plain))
+    assert not torch.equal(parameters_of(last), parameters_of(best))
+
+
+def test_select_last_still_goes_back_to_the_best_when_the_fit_diverges():
+    kept = []
+
+    def remember(model):
+        kept.append(parameters_of(model))
+        return {"macro_f1": [0.9, 0.5][len(kept) - 1]}
+
+    def poisoned(model, batch):
+        return loss(model, batch) * (math.nan if len(kept) == 2 else 1.0)
+
+    model = network()
+    with pytest.raises(DivergenceError):
+        fit(model, settings={"epochs": 3, "select": "last"}, loss=poisoned, validate=remember)
+    assert torch.equal(parameters_of(model), kept[0])

@@ -17,8 +17,9 @@ class History:
             without), "best" (so far), "complete" (False where the epoch was cut short).
         losses: mean loss of every step.
         gradient_norms: Euclidean norm of the gradient of every step, before clipping.
-        best_epoch: whose weights were kept; None without validation.
+        best_epoch: with the best validation; None without one.
         best_value: of the monitored metric then.
+        kept_epoch: after which the weights that the model was left with were taken; None before the end of the first.
         stopped: why the fit ended: "finished", "patience", "time", "interrupted" or "diverged"; "" while it runs.
         seconds: how long the fit took, resumed parts together.
     """
@@ -28,6 +29,7 @@ class History:
     gradient_norms: list[float] = field(default_factory=list)
     best_epoch: int | None = None
     best_value: float | None = None
+    kept_epoch: int | None = None
     stopped: str = ""
     seconds: float = 0.0
 

@@ -35,7 +35,7 @@ def train(
     resume: bool = False,
     fingerprint: str = "",
 ) -> History:
-    """Fit a model in place; it is left with its best weights (without validation the last), in evaluation mode.
+    """Fit a model in place; it is left with its best or last weights, as the settings say, in evaluation mode.
 
     Args:
         model: any module; it is moved to the settings' device and stays there.

@@ -225,7 +225,13 @@ class Run:
 
     def finish(self) -> None:
         """Leave the best weights in the model, ready for use, and close the history."""
-        self.model.load_state_dict(self.best if self.best is not None else self.weights())
+        takes_best = self.settings.select == "best" or self.stop in {"interrupted", "diverged"}
+        if self.best is not None and takes_best:
+            self.model.load_state_dict(self.best)
+            self.history.kept_epoch = self.history.best_epoch
+        else:
+            self.model.load_state_dict(self.weights())
+            self.history.kept_epoch = self.history.kept_epoch or len(self.history.epochs) or None
         self.optimizer.zero_grad(set_to_none=True)
         self.model.eval()
         self.history.stopped = self.stop or "finished"
@@ -247,6 +253,7 @@ class Run:
             "gradient_norms": torch.tensor(self.history.gradient_norms, dtype=torch.float64),
             "best_epoch": self.history.best_epoch,
             "best_value": self.history.best_value,
+            "kept_epoch": self.history.kept_epoch,
             "stop": self.stop if self.stop == "patience" else None,  # whatever else stopped it, it can go on
             "random": self.engine.gather({"now": random_states(), "epoch": self._epoch_states}),
         }
@@ -272,6 +279,7 @@ class Run:
             state["best_epoch"],
             state["best_value"],
         )
+        history.kept_epoch = state["kept_epoch"]
         history.losses, history.gradient_norms = state["losses"].tolist(), state["gradient_norms"].tolist()
         states = state["random"]
         if len(states) == self.engine.world:

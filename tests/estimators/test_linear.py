@@ -3,8 +3,8 @@ import pytest
 from scipy.sparse import csr_matrix
 from sklearn.svm import LinearSVC
 
-from seqwise.estimators.linear import fit_linear_part, fit_temperature
-from seqwise.models import EncodedExamples, LinearPart, logits_of, softmax
+from seqwise.estimators.linear import fit_linear_part
+from seqwise.models import EncodedExamples, LinearPart, logits_of
 from seqwise.text import Ragged
 
 
@@ -23,7 +23,7 @@ def test_the_fitted_part_decides_as_scikit_learn_does(classes):
     matrix, ragged, targets = sparse_problem(classes)
     part = LinearPart(matrix.shape[1], classes)
     fit_linear_part(part, ragged, targets)
-    oracle = LinearSVC(random_state=0, max_iter=200, tol=1e-3).fit(matrix, targets).decision_function(matrix)
+    oracle = LinearSVC(random_state=0, max_iter=200, tol=1e-2).fit(matrix, targets).decision_function(matrix)
     ours = logits_of(part, EncodedExamples(ngrams=ragged))
     if classes == 2:
         ours = ours[:, 1] - ours[:, 0]
@@ -47,22 +47,3 @@ def test_class_weights_move_the_decision_towards_the_rare_class():
         fit_linear_part(part, ragged, targets, class_weight={0: 1.0, 1: weight})
         found.append((logits_of(part, EncodedExamples(ngrams=ragged)).argmax(axis=1) == 1).sum())
     assert found[1] > found[0]
-
-
-def loss(logits, targets):
-    return -np.log(softmax(logits)[np.arange(len(targets)), targets]).mean()
-
-
-def test_the_temperature_is_the_minimum_of_the_log_loss():
-    generator = np.random.default_rng(2)
-    targets = generator.integers(0, 3, 300)
-    logits = np.eye(3)[targets] * 6 + generator.normal(size=(300, 3)) * 4
-    factor = fit_temperature(logits, targets, bounds=(0.01, 100.0))
-    for other in (factor * 0.95, factor * 1.05):
-        assert loss(logits * other, targets) > loss(logits * factor, targets)
-
-
-def test_certain_examples_do_not_make_the_temperature_infinite():
-    targets = np.array([0, 1, 0, 1])
-    logits = np.eye(2)[targets] * 2 - 1
-    assert 3.9 < fit_temperature(logits, targets, bounds=(0.5, 4.0)) <= 4.0

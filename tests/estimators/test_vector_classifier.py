@@ -59,7 +59,9 @@ def test_it_lives_in_pipelines_searches_and_cross_validation():
     X, y = make_blobs(120, centers=2, cluster_std=2.0, random_state=1)
     pipeline = make_pipeline(StandardScaler(), VectorClassifier(epochs=20))
     assert cross_val_score(pipeline, X, y, cv=3).mean() > 0.9
-    search = GridSearchCV(VectorClassifier(epochs=5), {"learning_rate": [1e-6, 0.1]}, cv=2, scoring="neg_log_loss").fit(X, y)
+    search = GridSearchCV(VectorClassifier(epochs=5), {"learning_rate": [1e-6, 0.1]}, cv=2, scoring="neg_log_loss").fit(
+        X, y
+    )
     assert search.best_params_ == {"learning_rate": 0.1}
     assert clone(VectorClassifier(hidden_layers=(3,))).hidden_layers == (3,)
 

@@ -10,11 +10,12 @@ from typing import Any
 from seqwise.estimators.parameters import with_choices
 from seqwise.losses import ImbalanceSettings
 from seqwise.models import ModelSettings
-from seqwise.text import TextPipeline, TextSettings, choose_unit
+from seqwise.text import TextSettings, choose_unit
 from seqwise.training import TrainingSettings
 
 SAMPLE = 2000  # texts looked at
-LONG = 80  # words of a text, from which on it counts as long
+SMALL = 20_000  # examples
+LARGE = 15_000_000  # characters of all texts together
 
 
 @dataclass(frozen=True)
@@ -25,29 +26,28 @@ class Profile:
         unit: "words", "characters" or "tokens".
         rows: training examples.
         classes: C.
-        mean_length: symbols of a text, over a sample.
-        fixed_length: every text of the sample has the same number of characters, and there are no words.
+        mean_characters: of a text, over a sample.
+        fixed_length: number of characters of every text of the sample, where all have the same and there are no words.
     """
 
     unit: str
     rows: int
     classes: int
-    mean_length: float
-    fixed_length: bool
+    mean_characters: float
+    fixed_length: int | None
 
     @classmethod
     def of(cls, texts: Sequence[Any], classes: int, text: TextSettings) -> Profile:
         """Look at the first texts (the training part is in random order)."""
         sample = list(islice(iter(texts), SAMPLE))
         unit = choose_unit(sample) if text.unit == "auto" else text.unit
-        tokenizer = TextPipeline(text.model_copy(update={"unit": unit})).tokenizer
-        lengths = [len(tokenizer(one)) for one in sample]
+        lengths = [len(one) if isinstance(one, str) else sum(map(len, one)) for one in sample]
         return cls(
             unit=unit,
             rows=len(texts),
             classes=classes,
-            mean_length=sum(lengths) / max(len(lengths), 1),
-            fixed_length=unit == "characters" and len(set(lengths)) == 1 and len(sample) > 1,
+            mean_characters=sum(lengths) / max(len(lengths), 1),
+            fixed_length=lengths[0] if unit == "characters" and len(set(lengths)) == 1 and len(sample) > 1 else None,
         )
 
 
@@ -59,34 +59,51 @@ def choose(
     The rules were found on validation data only; docs/decisions/default-classifier.md has the figures and what lost.
     """
     symbols = profile.unit == "characters"
-    text_choices: dict[str, Any] = {"min_count": 1 if symbols or profile.rows < 2000 else 2}
-    long_texts = not symbols and profile.mean_length > LONG
+    long_texts = not symbols and profile.rows * profile.mean_characters > LARGE
+    many = profile.rows >= 30_000
+    text_choices: dict[str, Any] = {"min_count": 1 if symbols else 5 if long_texts else 2}
     model_choices: dict[str, Any] = {
         "embedding_size": 64 if symbols else 128,
-        "hidden_size": 128,
-        "num_layers": 2 if symbols else 1,
+        "hidden_size": 64 if profile.fixed_length else 128,
+        "num_layers": 2 if symbols and not profile.fixed_length else 1,
         "pooling": "last+max+mean",
-        "dropout": 0.3,
-        "embedding_dropout": 0.1 if symbols else 0.2,
-        "word_dropout": 0.05 if symbols else 0.1,
-        "word_ngrams": None if symbols else (1, 2),
-        # Characters inside words help short texts; in long ones they cost minutes and add nothing.
-        "character_ngrams": (1, 6) if symbols else None if long_texts else (2, 5),
-        "ngram_positions": profile.fixed_length,
-        "min_documents": 2 if long_texts or profile.rows * profile.mean_length > 200_000 else 1,
+        # Many short strings are learned, not remembered: dropout only slows that down.
+        "dropout": 0.1 if symbols and many else 0.3,
+        "embedding_dropout": 0.0 if symbols and many else 0.1 if symbols else 0.2,
+        "word_dropout": 0.0 if symbols and many else 0.1,
+        # In large corpora of long texts, characters inside words cost minutes and add nothing; a third word does.
+        "word_ngrams": None if symbols else (1, 3) if long_texts else (1, 2),
+        "character_ngrams": None
+        if profile.fixed_length
+        else (1, 6 if many else 5)
+        if symbols
+        else None
+        if long_texts
+        else (2, 4),
+        "ngram_positions": profile.fixed_length is not None,
+        "position_embedding": profile.fixed_length or 0,
+        "min_documents": 2 if long_texts else 1,
     }
     training_choices: dict[str, Any] = {
-        "epochs": 3 if long_texts else 8 if symbols else 5,
-        "batch_size": 64,
+        "epochs": (6 if many else 12) if symbols else max(3, min(8, round(12 * (profile.rows / 1000) ** -0.4))),
+        "batch_size": 128 if symbols and many else 64,
         "optimizer": "adamw",
-        "learning_rate": 3e-3,
+        "learning_rate": 4e-3 if symbols and many else 3e-3,
         "weight_decay": 0.01,
-        "schedule": "one_cycle",
-        "metric": "log_loss",
+        "schedule": "cosine",
+        "warmup": 0.1,
+        # The rate falls to zero: the last weights are the best ones, and choosing among epochs only follows noise.
+        "select": "last",
+        # In small data every example counts, the held-out ones too; in large data a second fit only costs time.
+        "refit": profile.rows <= SMALL and training.time_budget is None,
     }
     if model.architecture == "recurrent":  # the textbook model, on its own: nothing beside it decides when to stop
-        training_choices["metric"] = "macro_f1"
-    imbalance_choices = {"prior_correction": 0.0 if model.architecture == "recurrent" else 0.3}
+        training_choices |= {"select": "best", "refit": False}
+    pure = model.architecture == "recurrent"
+    imbalance_choices = {
+        "prior_correction": 0.0 if pure else 0.3,
+        "label_smoothing": 0.0 if pure or (symbols and not profile.fixed_length) else 0.1,
+    }
     text = with_choices(text.model_copy(update={"unit": profile.unit}), text_choices)
     return (
         text,
@@ -98,10 +115,29 @@ def choose(
 
 CHOSEN = frozenset(
     {
-        *("min_count", "prior_correction"),
-        *("embedding_size", "hidden_size", "num_layers", "pooling", "dropout", "embedding_dropout", "word_dropout"),
+        *("min_count", "prior_correction", "label_smoothing"),
+        *(
+            "embedding_size",
+            "position_embedding",
+            "hidden_size",
+            "num_layers",
+            "pooling",
+            "dropout",
+            "embedding_dropout",
+            "word_dropout",
+        ),
         *("word_ngrams", "character_ngrams", "ngram_positions", "min_documents"),
-        *("epochs", "batch_size", "optimizer", "learning_rate", "weight_decay", "schedule", "metric"),
+        *(
+            "epochs",
+            "batch_size",
+            "optimizer",
+            "learning_rate",
+            "weight_decay",
+            "schedule",
+            "warmup",
+            "select",
+            "refit",
+        ),
     }
 )
 """The parameters that `choose` has a rule for."""

@@ -1,4 +1,4 @@
-"""The linear part, solved as the convex problem that it is, and the temperatures that make parts comparable.
+"""The linear part, solved as the convex problem that it is.
 
 A linear model over n-grams has one optimum and a solver that finds it in seconds; stochastic steps only approach it. So
 it is fitted first and on its own (one class against the rest, squared hinge loss, L2 penalty), and the recurrent part is
@@ -11,12 +11,11 @@ import warnings
 
 import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
 from scipy.sparse import csr_matrix
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
-from seqwise.models import LinearPart, softmax
+from seqwise.models import LinearPart
 from seqwise.text import Ragged
 
 LARGEST = 150_000_000  # n-grams in all rows together: the solver copies them, 16 bytes each
@@ -54,7 +53,7 @@ def fit_linear_part(
         targets, sample_weight = targets[rows], None if sample_weight is None else sample_weight[rows]
     values = ngrams.values
     matrix = csr_matrix((values, ngrams.ids, ngrams.offsets), shape=(len(ngrams), part.weight.num_embeddings))
-    solver = LinearSVC(C=penalty, class_weight=class_weight, random_state=seed, max_iter=200, tol=1e-3)
+    solver = LinearSVC(C=penalty, class_weight=class_weight, random_state=seed, max_iter=200, tol=1e-2)
     with warnings.catch_warnings():
         # Two hundred sweeps leave a remainder on some data that changes no decision.
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -70,22 +69,3 @@ def fit_linear_part(
         part.bias.copy_(torch.from_numpy(bias))
     part.requires_grad_(False)
     return len(rows)
-
-
-def fit_temperature(
-    logits: np.ndarray, targets: np.ndarray, sample_weight: np.ndarray | None = None, *, bounds: tuple[float, float]
-) -> float:
-    """Return the factor of the logits that minimises their log loss (temperature scaling, Guo et al. 2017).
-
-    Args:
-        logits: (n, C), on examples that the model was not fitted on.
-        targets: class indices, (n,).
-        sample_weight: (n,) or None.
-        bounds: least and greatest factor; a few held-out examples that are all right would ask for an infinite one.
-    """
-    return float(minimize_scalar(lambda f: _loss(f * logits, targets, sample_weight), bounds=bounds).x)
-
-
-def _loss(logits: np.ndarray, targets: np.ndarray, sample_weight: np.ndarray | None) -> float:
-    true = softmax(logits)[np.arange(len(targets)), targets]
-    return float(np.average(-np.log(np.maximum(true, 1e-300)), weights=sample_weight))

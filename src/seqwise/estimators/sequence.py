@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,9 +15,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from seqwise.estimators.choices import CHOSEN, Profile, choose
-from seqwise.estimators.examples import check_texts, encode_labels, held_out, normalised_weights
+from seqwise.estimators.examples import Part, check_texts, encode_labels, held_out, normalised_weights
 from seqwise.estimators.fitting import Fitting, class_weights, fingerprint_of
-from seqwise.estimators.linear import fit_linear_part, fit_temperature
+from seqwise.estimators.joining import TYPICAL, fit_scales, mixture
+from seqwise.estimators.linear import fit_linear_part
 from seqwise.estimators.parameters import AUTO, flat_parameters, section_of
 from seqwise.losses import ImbalanceSettings
 from seqwise.metrics import quick_figures
@@ -32,9 +35,7 @@ from seqwise.text import TextSettings
 from seqwise.training import Callback, History, TrainingSettings
 
 Text = str | Sequence[str]
-BOUNDS = {"linear": (0.5, 4.0), "recurrent": (0.2, 1.5)}  # of the factor that makes a part's logits probabilities
-TYPICAL = {"linear": 2.0, "recurrent": 0.5}  # where there is nothing held out to fit it on
-SHARE = 0.6  # of each of two parts: their errors differ, so the sum is surer than either by less than a factor of two
+REFIT = "refit"  # folder of the second fit's checkpoints, inside the model folder while it lasts
 
 
 class SequenceClassifier(ClassifierMixin, BaseEstimator):
@@ -77,6 +78,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         cell: str = "lstm",
         embedding: str = "learned",
         embedding_size: int | str = AUTO,
+        position_embedding: int | str = AUTO,
         hidden_size: int | str = AUTO,
         num_layers: int | str = AUTO,
         bidirectional: bool = True,
@@ -96,7 +98,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         backend: str = AUTO,
         # imbalance
         class_weight: str | dict[Any, float] | None = None,
-        label_smoothing: float = 0.0,
+        label_smoothing: float | str = AUTO,
         prior_correction: float | str = AUTO,
         # training
         epochs: int | str = AUTO,
@@ -108,9 +110,11 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         clip_norm: float | None = 1.0,
         clip_value: float | None = None,
         schedule: str = AUTO,
-        warmup: float | None = None,
+        warmup: float | str | None = AUTO,
         patience: int | None = None,
-        metric: str = AUTO,
+        metric: str = "macro_f1",
+        select: str = AUTO,
+        refit: bool | str = AUTO,
         average: str = "none",
         average_decay: float = 0.999,
         seed: int = 0,
@@ -131,6 +135,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
             embedding,
             embedding_size,
         )
+        self.position_embedding = position_embedding
         self.hidden_size, self.num_layers, self.bidirectional = hidden_size, num_layers, bidirectional
         self.pooling, self.head_layers, self.dropout = pooling, head_layers, dropout
         self.embedding_dropout, self.word_dropout = embedding_dropout, word_dropout
@@ -146,7 +151,8 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
             clip_norm,
             clip_value,
         )
-        self.schedule, self.warmup, self.patience, self.metric = schedule, warmup, patience, metric
+        self.schedule, self.warmup, self.patience = schedule, warmup, patience
+        self.metric, self.select, self.refit = metric, select, refit
         self.average, self.average_decay, self.seed, self.device = average, average_decay, seed, device
         self.precision, self.time_budget, self.checkpoint_seconds = precision, time_budget, checkpoint_seconds
         self.validation, self.verbose = validation, verbose
@@ -212,31 +218,29 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         text, model, imbalance, training = choose(profile, *sections)  # type: ignore[arg-type]
         self.settings_ = {"text": text, "model": model, "imbalance": imbalance, "training": training}
 
+        self.counts_ = np.bincount(training_part.targets, minlength=len(self.classes_))
         self.features_ = TextFeatures(text, model).fit(training_part.texts)
         examples = training_part.encoded(self.features_)
-        validation = None if validation_part is None else validation_part.encoded(self.features_)
-        self.counts_ = np.bincount(training_part.targets, minlength=len(self.classes_))
+        held = None if validation_part is None else validation_part.encoded(self.features_)
+        fitting = Fitting(
+            training,
+            imbalance,
+            self.classes_,
+            callbacks=callbacks,
+            folder=None if folder is None else Path(folder),
+            resume=resume,
+            fingerprint=fingerprint_of(examples),
+        )
         self.module_ = self._build()
-        if "linear" in self.module_.parts:
-            self.linear_rows_ = self._fit_linear(examples)
-        if "recurrent" in self.module_.parts:
-            self.fit_history_ = Fitting(
-                training,
-                imbalance,
-                self.classes_,
-                callbacks=callbacks,
-                folder=None if folder is None else Path(folder),
-                resume=resume,
-                fingerprint=fingerprint_of(examples),
-            )(self.module_.parts["recurrent"], examples, validation)
-        else:
-            self.fit_history_ = History()
+        self.fit_history_ = self._fit_parts(fitting, examples, held)
         self.history_ = self.fit_history_.epochs
-        self._join(validation)
+        self._join(held)
         self.validation_, self.parts_ = None, {}
-        if validation is not None and validation_part is not None:
-            self.parts_, probabilities = self._contributions(validation)
+        if held is not None and validation_part is not None:
+            self.parts_, probabilities = self._contributions(held)
             self.validation_ = (validation_part.texts, validation_part.targets, probabilities)
+        if training.refit and held is not None and validation_data is None and not self.fit_history_.interrupted:
+            self._refit(Part(texts, targets, weights), fitting)
         self.seconds_ = time.perf_counter() - started
         return self
 
@@ -260,6 +264,13 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
                 classes=len(self.classes_),
             )
 
+    def _fit_parts(self, fitting: Fitting, examples: EncodedExamples, held_out: EncodedExamples | None) -> History:
+        """Fit every part of the module, each on its own."""
+        parts = self.module_.parts
+        if "linear" in parts:
+            self.linear_rows_ = self._fit_linear(examples)
+        return fitting(parts["recurrent"], examples, held_out) if "recurrent" in parts else History()
+
     def _fit_linear(self, examples: EncodedExamples) -> int:
         """Fit the linear part; return the number of examples it was fitted on."""
         assert examples.ngrams is not None
@@ -274,21 +285,40 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
             seed=self.settings_["training"].seed,
         )
 
+    def _refit(self, whole: Part, fitting: Fitting) -> None:
+        """Fit once more on all examples with the scales found; an interrupted second fit leaves the first as it was."""
+        first = self.features_, self.module_, self.counts_
+        text, model = self.settings_["text"], self.settings_["model"]
+        self.counts_ = np.bincount(whole.targets, minlength=len(self.classes_))
+        self.features_ = TextFeatures(text, model).fit(whole.texts)
+        examples = whole.encoded(self.features_)
+        self.module_ = self._build()
+        folder = None if fitting.folder is None else fitting.folder / REFIT
+        again = replace(fitting, folder=folder, fingerprint=fingerprint_of(examples))
+        history = self._fit_parts(again, examples, None)
+        self.module_.scales.copy_(first[1].scales)
+        self._correct_priors()
+        if history.interrupted:
+            self.features_, self.module_, self.counts_ = first
+            self.fit_history_.stopped = "interrupted"
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
     def _join(self, held_out: EncodedExamples | None) -> None:
         """Make the parts comparable by a temperature each, fitted on held-out examples, and correct the priors."""
         module, names = self.module_, list(self.module_.parts)
         if "linear" in names:
-            factors = [TYPICAL[name] for name in names]
+            scales = np.array([TYPICAL[name] for name in names]) * (mixture(0.5) if len(names) > 1 else 1.0)
             if held_out is not None:
                 assert held_out.targets is not None
                 logits = run_batched(module.contributions, held_out, device=module.scales.device)  # (n, parts, C)
-                factors = [
-                    fit_temperature(logits[:, i], held_out.targets, held_out.weights, bounds=BOUNDS[name])
-                    for i, name in enumerate(names)
-                ]
-            module.scales.copy_(torch.tensor(factors) * (SHARE if len(names) > 1 else 1.0))
-        shares = np.maximum(self.counts_, 1) / self.counts_.sum()
-        module.shift.copy_(torch.from_numpy(-self.settings_["imbalance"].prior_correction * np.log(shares)))
+                scales = fit_scales(names, logits, held_out.targets, held_out.weights)
+            module.scales.copy_(torch.from_numpy(scales))
+        self._correct_priors()
+
+    def _correct_priors(self) -> None:
+        shares = (self.counts_ + 1) / (self.counts_.sum() + len(self.counts_))
+        self.module_.shift.copy_(torch.from_numpy(-self.settings_["imbalance"].prior_correction * np.log(shares)))
 
     def _contributions(self, examples: EncodedExamples) -> tuple[dict[str, dict[str, float]], np.ndarray]:
         """Return the figures of every part alone and of all together, and the probabilities of all together, (n, C)."""

@@ -15,6 +15,7 @@ from seqwise.cells import LIBRARY
 from seqwise.errors import ConfigurationError
 from seqwise.layers import Recurrent
 from seqwise.models.batch import Batch
+from seqwise.models.initialisation import initialise_embedding, initialise_recurrent
 from seqwise.models.pooling import Pooling
 from seqwise.models.settings import ModelSettings
 
@@ -45,6 +46,10 @@ class RecurrentPart(nn.Module):
         hidden, directions = settings.hidden_size, 2 if settings.bidirectional else 1
         self.word_dropout, self.embedding_dropout = settings.word_dropout, settings.embedding_dropout
         self.embedding = self._embedding(settings, vocabulary_size)
+        self.positions = None
+        if settings.position_embedding:
+            self.positions = nn.Embedding(settings.position_embedding, self.embedding.embedding_dim)
+            initialise_embedding(self.positions)
         self.recurrent = Recurrent(
             LIBRARY[settings.cell],
             self.embedding.embedding_dim,
@@ -57,6 +62,7 @@ class RecurrentPart(nn.Module):
             zoneout=settings.zoneout,
             backend=settings.backend,
         )
+        initialise_recurrent(self.recurrent)
         self.directions = directions
         self.pooling = Pooling(settings.pooling, hidden * directions)
         self.dropout = nn.Dropout(settings.dropout)
@@ -72,7 +78,9 @@ class RecurrentPart(nn.Module):
                     f"{vocabulary_size}: set text.max_vocabulary, or model.embedding to 'learned'"
                 )
             return nn.Embedding.from_pretrained(torch.eye(vocabulary_size), freeze=True)
-        return nn.Embedding(vocabulary_size, settings.embedding_size, padding_idx=PAD)
+        embedding = nn.Embedding(vocabulary_size, settings.embedding_size, padding_idx=PAD)
+        initialise_embedding(embedding)
+        return embedding
 
     def forward(self, batch: Batch) -> Tensor:
         """Return logits (B, C)."""
@@ -82,6 +90,9 @@ class RecurrentPart(nn.Module):
         if self.training and self.word_dropout:
             tokens = torch.where(torch.rand(tokens.shape, device=tokens.device) < self.word_dropout, UNKNOWN, tokens)
         embedded = self.embedding(tokens)  # (B, T, D)
+        if self.positions is not None:  # what is beyond the last known position shares its vector
+            places = torch.arange(tokens.shape[1], device=tokens.device).clamp(max=self.positions.num_embeddings - 1)
+            embedded = embedded + self.positions(places)
         if self.embedding_dropout:  # one mask per sequence: a feature is dropped at all steps or at none
             mask = F.dropout(torch.ones_like(embedded[:, :1]), self.embedding_dropout, self.training)
             embedded = embedded * mask

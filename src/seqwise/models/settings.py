@@ -24,6 +24,8 @@ class ModelSettings(BaseModel):
         cell: name of a recurrence of `seqwise.cells`.
         embedding: "learned" vectors, or "one_hot" symbols (small vocabularies only).
         embedding_size: D of a learned embedding.
+        position_embedding: so many learned vectors, one a position, are added to the embedded symbols; for sequences in
+            which the place of a symbol means something in itself. 0: none.
         hidden_size: H of each direction.
         num_layers: recurrent layers, each above the other.
         bidirectional: also read the sequence from its end.
@@ -49,6 +51,7 @@ class ModelSettings(BaseModel):
     cell: str = "lstm"
     embedding: Literal["learned", "one_hot"] = "learned"
     embedding_size: int = Field(default=100, ge=1)
+    position_embedding: int = Field(default=0, ge=0, le=100_000)
     hidden_size: int = Field(default=128, ge=1)
     num_layers: int = Field(default=1, ge=1)
     bidirectional: bool = True

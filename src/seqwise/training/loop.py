@@ -146,7 +146,7 @@ def standard_callbacks(settings: TrainingSettings, validate: Validate | None, fo
         callbacks.append(TimeBudget(settings.time_budget, validate))
     if settings.average != "none":
         callbacks.append(WeightAverage(settings.average, settings.average_decay))
-    if validate is not None and settings.select == "best":
+    if validate is not None:  # with select "last" too: a fit cut short goes back to the best
         callbacks.append(BestWeights(settings.metric, settings.patience))
     if folder is not None:
         callbacks.append(HistoryWriter(folder / "history.jsonl"))

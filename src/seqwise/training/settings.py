@@ -43,11 +43,10 @@ class TrainingSettings(BaseModel):
         warmup: share of the run in which the rate rises; None: 0.3 for one_cycle and 0 for the others.
         patience: stop after so many epochs in a row that did not improve `metric`; None: never.
         metric: what "best" means on the validation part.
-        select: which weights the fit leaves: those of the epoch that was best on the validation part, or the last ones.
-        refit: after that, an estimator that held a part back for validation fits once more, on all examples, with what it
-            found out. The figures that it reports are those of the first fit.
         select: which weights a fit that came to its end keeps: "best" by `metric`, or "last", where the schedule ends at
             rate zero and choosing among epochs would follow noise. One cut short by Ctrl-C or a divergence keeps the best.
+        refit: after that, an estimator that held a part back for validation fits once more, on all examples, with what it
+            found out. The figures that it reports are those of the first fit.
         average: validate and keep an average of the weights: "ema" exponential, after every step; "swa" the mean over
             the ends of the epochs in the second half of the run (Izmailov et al. 2018).
         average_decay: of "ema".
@@ -75,8 +74,6 @@ class TrainingSettings(BaseModel):
     metric: Literal["macro_f1", "accuracy", "balanced_accuracy", "log_loss"] = "macro_f1"
     select: Literal["best", "last"] = "best"
     refit: bool = False
-    select: Literal["best", "last"] = "best"
-    refit: bool = False
     average: Literal["none", "ema", "swa"] = "none"
     average_decay: float = Field(default=0.999, ge=0, lt=1)
     seed: int = Field(default=0, ge=0, lt=2**32)
@@ -94,6 +91,4 @@ class TrainingSettings(BaseModel):
             raise ValueError(f"average_decay belongs to the average 'ema', not to {self.average!r}")
         if self.select == "last" and self.patience is not None:
             raise ValueError("patience stops at the best epoch, select 'last' keeps the last: set one of the two")
-        if self.select == "last" and self.patience is not None:
-            raise ValueError("patience goes back to the best epoch: with select 'last' it must be null")
         return self

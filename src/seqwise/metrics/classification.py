@@ -69,10 +69,10 @@ def classification_metrics(
         raise DataError(f"There is no class {positive!r}; the classes are {', '.join(map(repr, examples.classes))}.")
     if len(examples.targets) < 2:
         resamples = 0
-    generator = np.random.default_rng(seed)
-    overall, per_class = _counted(examples, resamples, generator)
-    overall |= _scored(examples, resamples, generator)
-    for name, area in zip(examples.classes, _ranked(examples, resamples, generator), strict=True):
+    counting, scoring, ranking = np.random.default_rng(seed).spawn(3)
+    overall, per_class = _counted(examples, resamples, counting)
+    overall |= _scored(examples, resamples, scoring)
+    for name, area in zip(examples.classes, _ranked(examples, resamples, ranking), strict=True):
         per_class[name]["pr_auc"] = area
     result: dict[str, Any] = {"examples": len(examples.targets), **overall}
     if positive is not None:

@@ -54,7 +54,7 @@ def scored_examples(
         raise DataError(f"probabilities must have the shape (examples, {len(names)} classes), not {scores.shape}.")
     if not len(scores):
         raise DataError("There are no examples to evaluate.")
-    wrong: np.ndarray = ~np.isfinite(scores).all(axis=1) | (scores < -SUM_TOLERANCE).any(axis=1)
+    wrong = np.asarray(~np.isfinite(scores).all(axis=1) | (scores < -SUM_TOLERANCE).any(axis=1))
     if wrong.any():
         raise DataError(f"probabilities of example {_first(wrong)} are not numbers between 0 and 1.")
     wrong = np.abs(scores.sum(axis=1) - 1) > SUM_TOLERANCE

@@ -78,12 +78,12 @@ def panel(figure: Figure, left: float, top: float, right: float, bottom: float) 
     return axes
 
 
-def heading(figure: Figure, title: str, note: str = "") -> None:
-    """Write a panel's title at the left, and under it, in grey, how to read it."""
-    height = figure.get_size_inches()[1] * POINTS_PER_INCH
-    figure.text(0, 1 - 14 / height, readable(title, 60), size=12.5, weight="bold", color=INK)
-    if note:
-        figure.text(0, 1 - 31 / height, readable(note, 80), size=10.5, color=MUTED)
+def heading(figure: Figure, title: str, note: str | Sequence[tuple[str, str]] = "") -> None:
+    """Write a panel's title at the left, and under it a note in grey, or short notes each in its colour."""
+    width, height = figure.get_size_inches() * POINTS_PER_INCH
+    figure.text(0, 1 - 14 / height, readable(title, 40), size=12.5, weight="bold", color=INK)
+    for number, (text, colour) in enumerate([(note, MUTED)] if isinstance(note, str) else note):
+        figure.text(88 * number / width, 1 - 31 / height, text, size=10.5, color=colour)
 
 
 def readable(text: str, limit: int = 22) -> str:
@@ -136,13 +136,6 @@ def rules(name: str) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", matplotlib.MatplotlibDeprecationWarning)
         return matplotlib.rc_context({**matplotlib.rcParamsDefault, **RULES, "svg.hashsalt": name})
-
-
-def ticks(low: float, high: float, *, most: int = 5) -> Sequence[float]:
-    """Return round numbers that span a range."""
-    from matplotlib.ticker import MaxNLocator
-
-    return [float(value) for value in MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)]
 
 
 def _variable(match: re.Match[str]) -> str:

@@ -7,7 +7,8 @@ side by side on a desk and one below the other on a phone.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,9 +34,10 @@ from seqwise.metrics import average_precision, precision_recall_curve, reliabili
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-WIDTH, HEIGHT = 340, 264  # of one small panel
+WIDTH, HEIGHT = 300, 250  # of one small panel
 MOST_CLASSES = 20  # named in a figure; the others are taken together
 MOST_CURVES = 6
+COLUMN = 236  # of bars
 
 
 def class_balance(counts: Mapping[str, Mapping[str, int]], classes: Sequence[str]) -> str:
@@ -53,12 +55,12 @@ def class_balance(counts: Mapping[str, Mapping[str, int]], classes: Sequence[str
         for split, of in counts.items()
     }
     margin = 16 + 6.6 * max(map(len, names))
-    width, height = margin + 170 * max(1, len(counts)), 46 + 22 * len(names)
+    width, height = margin + COLUMN * max(1, len(counts)), 46 + 22 * len(names)
     with rules("balance"):
         figure = new_figure(width, height)
         for number, (split, numbers) in enumerate(values.items()):
-            left = margin + 170 * number
-            axes = panel(figure, left, 34, width - left - 112, 8)
+            left = margin + COLUMN * number
+            axes = panel(figure, left, 34, width - left - COLUMN + 118, 8)
             axes.grid(visible=False)
             axes.spines[:].set_visible(False)
             axes.set_xticks([])
@@ -83,7 +85,7 @@ def class_balance(counts: Mapping[str, Mapping[str, int]], classes: Sequence[str
 
 
 def learning_curves(history: Sequence[Mapping[str, Any]], reference: Mapping[str, float | None]) -> list[str]:
-    """Panels of loss, validation figures, gradient norm and learning rate by epoch.
+    """Panels of loss, validation figures and gradient norm by epoch.
 
     Args:
         history: records of the epochs, not empty.
@@ -129,7 +131,6 @@ def learning_curves(history: Sequence[Mapping[str, Any]], reference: Mapping[str
             "log",
             None,
         ),
-        ("Learning rate", "last step of each epoch", [("", series("learning_rate"), INK, "-")], "linear", None),
     ]
     return [
         _curves(
@@ -163,7 +164,7 @@ def _curves(
 
     with rules(name):
         figure = new_figure(WIDTH, HEIGHT)
-        axes = panel(figure, 48, 52, 74, 40)
+        axes = panel(figure, 40, 54, 66, 40)
         heading(figure, title, note)
         labels: list[tuple[float, str, str]] = []
         for label, values, colour, style in lines:
@@ -173,11 +174,8 @@ def _curves(
             axes.plot(
                 epochs[finite], values[finite], style, color=colour, marker="o", markersize=4 if len(epochs) < 25 else 0
             )
-            if label:
-                labels.append((float(values[finite][-1]), label, colour))
+            labels.append((float(values[finite][-1]), label, colour))
         axes.set_yscale(scale)
-        if scale == "linear" and key is None:
-            axes.set_ylim(bottom=0)
         if reference is not None:
             axes.axhline(reference, color=BASELINE, linestyle=(0, (4, 3)), linewidth=1.3)
             labels.append((reference, "baseline", BASELINE))
@@ -202,7 +200,7 @@ def _curves(
             axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
         _end_labels(axes, labels)
-        told = "; ".join(f"{label or title} {value:.4g} at the end" for value, label, _ in labels)
+        told = "; ".join(f"{label} {value:.4g} at the end" for value, label, _ in labels)
         return to_svg(figure, name, f"{title} by epoch: {told}.")
 
 
@@ -226,8 +224,8 @@ def _end_labels(axes: Axes, labels: list[tuple[float, str, str]]) -> None:
         )  # fmt: skip
 
 
-def collapsed_confusion(counts: np.ndarray, classes: Sequence[str]) -> tuple[np.ndarray, list[str], int]:
-    """Keep the classes with the most true examples and add up the others.
+def ordered_confusion(counts: np.ndarray, classes: Sequence[str]) -> tuple[np.ndarray, list[str], int]:
+    """Put the classes with the most true examples first, and add up those beyond `MOST_CLASSES`.
 
     Args:
         counts: (C, C), rows are true classes.
@@ -236,22 +234,22 @@ def collapsed_confusion(counts: np.ndarray, classes: Sequence[str]) -> tuple[np.
     Returns:
         The matrix, its names, and how many classes are in its last row "others" (0 if there is none).
     """
-    if len(classes) <= MOST_CLASSES:
-        return counts, list(classes), 0
     order = np.argsort(-counts.sum(axis=1), kind="stable")
-    place = np.full(len(classes), MOST_CLASSES)
-    place[order[:MOST_CLASSES]] = np.arange(MOST_CLASSES)
-    matrix = np.zeros((MOST_CLASSES + 1, MOST_CLASSES + 1), dtype=counts.dtype)
+    shown = order if len(classes) <= MOST_CLASSES else order[:MOST_CLASSES]
+    left = len(classes) - len(shown)
+    size = len(shown) + bool(left)
+    place = np.full(len(classes), len(shown))
+    place[shown] = np.arange(len(shown))
+    matrix = np.zeros((size, size), dtype=counts.dtype)
     np.add.at(matrix, (place[:, None], place[None, :]), counts)
-    left = len(classes) - MOST_CLASSES
-    return matrix, [classes[number] for number in order[:MOST_CLASSES]] + [f"{left} others"], left
+    return matrix, [classes[number] for number in shown] + ([f"{left} others"] if left else []), left
 
 
 def confusion(matrix: np.ndarray, names: Sequence[str], *, normalised: bool) -> str:
     """The confusion matrix as coloured squares: right answers in the model's colour, mistakes in another.
 
     Args:
-        matrix: (C, C) counts, rows are true classes; what `collapsed_confusion` returned.
+        matrix: (C, C) counts, rows are true classes; what `ordered_confusion` returned.
         names: the C names.
         normalised: show each row as percentages of itself.
     """
@@ -292,7 +290,7 @@ def confusion(matrix: np.ndarray, names: Sequence[str], *, normalised: bool) -> 
         ]  # fmt: skip
         axes.add_collection(PatchCollection(empty, facecolor=RULE, alpha=0.28, linewidth=0))
         for row, column in np.argwhere(matrix > 0):
-            text = f"{100 * shares[row, column]:.0f}" if normalised else _short(int(matrix[row, column]))
+            text = _whole(shares[row, column]) if normalised else _short(int(matrix[row, column]))
             dark = 0.10 + 0.90 * strength[row, column] > 0.55
             axes.text(
                 column + 0.5, row + 0.5, text, ha="center", va="center_baseline", color=PAPER if dark else INK,
@@ -304,8 +302,10 @@ def confusion(matrix: np.ndarray, names: Sequence[str], *, normalised: bool) -> 
         if slanted:
             for label in axes.get_xticklabels():
                 label.set(rotation=45, ha="left", rotation_mode="anchor")
-        right = float(np.trace(matrix)) / max(1.0, float(matrix.sum()))
-        return to_svg(figure, name, f"Confusion matrix of {size} classes, {_percent(right)} on the diagonal.")
+        right_share = np.trace(matrix) / max(1, int(matrix.sum()))
+        return to_svg(
+            figure, name, f"Confusion matrix of {size} classes, {_percent(float(right_share))} on the diagonal."
+        )
 
 
 def chosen_curves(targets: np.ndarray, classes: Sequence[str], positive: str | None) -> list[int]:
@@ -342,29 +342,31 @@ def precision_recall(
     grid = np.linspace(0, 1, 201)
     support = np.bincount(targets, minlength=len(classes))
 
-    def curve(scores: np.ndarray, number: int) -> tuple[np.ndarray, float]:
+    def curve(number: int, scores: np.ndarray) -> tuple[np.ndarray, float]:
         precision, recall, _ = precision_recall_curve(targets == number, scores[:, number])
-        place = np.minimum(np.searchsorted(recall, grid - 1e-12), len(recall) - 1)
+        place = np.minimum(np.searchsorted(recall, np.maximum(grid, 1e-9) - 1e-12), len(recall) - 1)
         return precision[place], average_precision(targets == number, scores[:, number])
 
     def mean(scores: np.ndarray) -> tuple[np.ndarray, float]:
-        pairs = [curve(scores, number) for number in np.flatnonzero(support)]
+        pairs = [curve(number, scores) for number in range(len(classes)) if support[number]]
         return np.mean([values for values, _ in pairs], axis=0), float(np.mean([area for _, area in pairs]))
 
-    panels = []
+    panels: list[tuple[str, float, Callable[[np.ndarray], tuple[np.ndarray, float]]]] = []
     if len(classes) > 2:
         panels.append(("Mean of all classes", float(np.mean(support / len(targets))), mean))
     for number in chosen_curves(targets, classes, positive):
         title = f"{readable(classes[number])} ({support[number]:,})"
-        panels.append((title, support[number] / len(targets), lambda scores, n=number: curve(scores, n)))
+        panels.append((title, float(support[number] / len(targets)), partial(curve, number)))
     pictures = []
     for number, (title, share, values) in enumerate(panels):
         ours, area = values(probabilities)
         theirs, other = (None, None) if baseline is None else values(baseline)
         with rules(f"pr{number}"):
             figure = new_figure(WIDTH, HEIGHT)
-            axes = panel(figure, 40, 52, 14, 40)
-            heading(figure, title, f"area {area:.3f}" + (f", baseline {other:.3f}" if other is not None else ""))
+            axes = panel(figure, 48, 46, 8, 40)
+            heading(
+                figure, title, [(f"area {area:.3f}", MODEL)] + ([(f"baseline {other:.3f}", BASELINE)] if other else [])
+            )
             axes.axhline(share, color=RULE, linewidth=1.2, linestyle=(0, (1, 2)))
             if theirs is not None:
                 axes.plot(grid, theirs, color=BASELINE)
@@ -385,8 +387,13 @@ def reliability(targets: np.ndarray, probabilities: np.ndarray, baseline: np.nda
     sources = ([] if baseline is None else [("baseline", baseline, BASELINE)]) + [("model", probabilities, MODEL)]
     with rules("reliability"):
         figure = new_figure(WIDTH, HEIGHT)
-        axes = panel(figure, 40, 52, 14, 40)
-        heading(figure, "Reliability", "on the diagonal, probabilities mean what they say")
+        axes = panel(figure, 48, 46, 8, 40)
+        heading(figure, "Reliability", "on the diagonal, claims come true")
+        for row, (label, _, colour) in enumerate(reversed(sources)):
+            axes.annotate(
+                label, (0, 1), (8, -12 - 15 * row), xycoords="axes fraction", textcoords="offset points", color=colour,
+                size=10.5,
+            )  # fmt: skip
         axes.plot([0, 1], [0, 1], color=RULE, linewidth=1.2)
         for _, values, colour in sources:
             bins = reliability_bins(values.max(axis=1), values.argmax(axis=1) == targets)
@@ -398,8 +405,8 @@ def reliability(targets: np.ndarray, probabilities: np.ndarray, baseline: np.nda
         first = to_svg(figure, "reliability", "Reliability diagram: accuracy by confidence.")
     with rules("confidence"):
         figure = new_figure(WIDTH, HEIGHT)
-        axes = panel(figure, 40, 52, 14, 40)
-        heading(figure, "Confidence", "share of the examples, by the largest probability")
+        axes = panel(figure, 48, 46, 8, 40)
+        heading(figure, "Confidence", "share of examples by largest probability")
         edges = np.linspace(0, 1, 21)
         for label, values, colour in sources:
             shares = np.histogram(values.max(axis=1), edges)[0] / max(1, len(targets))
@@ -425,11 +432,16 @@ def _unit_square(axes: Axes, x: str, y: str) -> None:
     axes.set_xticks(marks, names)
     axes.set_yticks(marks, names)
     axes.set_xlabel(x, labelpad=4)
-    axes.annotate(y, (0, 1), (-34, 8), xycoords="axes fraction", textcoords="offset points", size=10.5, color=MUTED)
+    axes.set_ylabel(y, labelpad=6, rotation=90, rotation_mode="anchor", ha="center", va="baseline")
 
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f}%" if share < 0.0995 else f"{100 * share:.0f}%"
+
+
+def _whole(share: float) -> str:
+    """Whole percent, in which neither a few nor nearly all are rounded away."""
+    return "<1" if 0 < share < 0.005 else ">99" if 0.995 <= share < 1 else f"{100 * share:.0f}"
 
 
 def _short(number: int) -> str:

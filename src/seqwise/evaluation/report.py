@@ -171,7 +171,7 @@ def _page(content: ReportContent) -> dict[str, Any]:
     counts |= {split: of for split, of in content.counts.items() if split not in counts}
     size = next(iter(counts.values())) if counts else {name: of["support"] for name, of in block["per_class"].items()}
     by_size = sorted(content.classes, key=lambda name: (-size.get(name, 0), name))
-    matrix, names, left = figures.collapsed_confusion(
+    matrix, names, left = figures.ordered_confusion(
         np.asarray(block["confusion_matrix"]["counts"]), block["confusion_matrix"]["classes"]
     )
     return {
@@ -264,10 +264,10 @@ def _class_rows(block: Mapping[str, Any], order: Sequence[str]) -> list[dict[str
                 "baseline": other,
                 "difference": difference,
                 "ahead": None if difference is None else _ahead(difference),
-                "bar": 0.0 if difference is None else min(50.0, 50 * abs(difference) / 0.5),
             }
         )
-    return rows
+    largest = max([0.1, *(abs(row["difference"]) for row in rows if row["difference"] is not None)])
+    return [row | {"bar": 50 * abs(row["difference"] or 0) / largest} for row in rows]
 
 
 def _part_rows(parts: Mapping[str, Mapping[str, float | None]]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from seqwise.errors import ModelFolderError
 from seqwise.estimators.choices import CHOSEN, Profile, choose
 from seqwise.estimators.examples import Part, check_texts, encode_labels, held_out, normalised_weights
 from seqwise.estimators.fitting import Fitting, class_weights, fingerprint_of
@@ -25,16 +26,25 @@ from seqwise.metrics import quick_figures
 from seqwise.models import (
     EncodedExamples,
     ModelSettings,
+    SavedModel,
     SequenceModel,
     TextFeatures,
-    logits_of,
     run_batched,
     softmax,
+)
+from seqwise.prediction import (
+    FolderContent,
+    Predictor,
+    read_folder,
+    resolve_device,
+    restore,
+    write_folder,
 )
 from seqwise.text import TextSettings
 from seqwise.training import Callback, History, TrainingSettings
 
 Text = str | Sequence[str]
+SECTIONS = {"text": TextSettings, "model": ModelSettings, "imbalance": ImbalanceSettings, "training": TrainingSettings}
 REFIT = "refit"  # folder of the second fit's checkpoints, inside the model folder while it lasts
 
 
@@ -204,10 +214,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
             ConfigurationError: a parameter is out of its range.
         """
         started = time.perf_counter()
-        sections = [
-            section_of(self, section, CHOSEN)
-            for section in (TextSettings, ModelSettings, ImbalanceSettings, TrainingSettings)
-        ]
+        sections = [section_of(self, section, CHOSEN) for section in SECTIONS.values()]
         texts = check_texts(X, unit=self.unit)
         self.classes_, targets = encode_labels(y, len(texts))
         weights = normalised_weights(sample_weight, len(texts))
@@ -247,12 +254,83 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X: Iterable[Text]) -> np.ndarray:
         """Return class probabilities, (n, C), columns in the order of `classes_`."""
         check_is_fitted(self, "module_")
-        return softmax(logits_of(self.module_, self.features_.encode(check_texts(X, unit=self.unit))))
+        predictor = Predictor(self._content(), SavedModel(self.module_, self.features_))
+        return predictor.predict_proba(check_texts(X, unit=self.unit))
 
     def predict(self, X: Iterable[Text]) -> np.ndarray:
         """Return the most probable class of each text, (n,)."""
         best = self.predict_proba(X).argmax(axis=1)
         return self.classes_[best]
+
+    def save(
+        self, path: str | Path, *, data: dict[str, Any] | None = None, positive: Any = None, **pieces: Any
+    ) -> None:
+        """Write a model folder that `load`, `Predictor.load` and every command read.
+
+        Args:
+            path: of the folder; made if need be.
+            data: the configuration section `data`, for the columns that the model was trained on.
+            positive: the class of interest.
+            pieces: handed to `seqwise.prediction.write_folder`.
+
+        Raises:
+            FileError: it could not be written.
+        """
+        check_is_fitted(self, "module_")
+        content = self._content(data, positive)
+        write_folder(
+            path,
+            config=content.config,
+            weights=self.module_.state_dict(),
+            vocabulary=self.features_.to_dict(),
+            labels=content.labels,
+            **pieces,
+        )
+
+    @classmethod
+    def load(cls, path: str | Path, *, device: str = "auto") -> Self:
+        """Return the estimator that `save` wrote: it predicts as before, and `fit` fits it anew with its settings.
+
+        Raises:
+            ModelFolderError: the folder is missing, damaged, or not that of a sequence classifier.
+            DeviceError: there is no such device.
+        """
+        target = resolve_device(device)
+        content = read_folder(path)
+        if content.config["estimator"] != cls.__name__:
+            raise ModelFolderError(f"{path} holds a {content.config['estimator']}, not a {cls.__name__}")
+        try:
+            sections = {
+                name: section.model_validate(content.settings[name], strict=False) for name, section in SECTIONS.items()
+            }
+        except (KeyError, ValueError) as error:
+            raise ModelFolderError(f"{path}: the settings in config.json are damaged: {error}") from None
+        estimator = cls.from_settings(**sections, validation=content.settings.get("data", {}).get("validation", 0.1))
+        model = restore(content)
+        estimator.settings_, estimator.features_ = sections, model.features
+        estimator.module_ = model.module.to(target)
+        estimator.classes_ = np.array(content.classes)
+        estimator.counts_ = np.array(content.labels["counts"])
+        return estimator.set_params(device=device)
+
+    def _content(self, data: dict[str, Any] | None = None, positive: Any = None) -> FolderContent:
+        """Return what describes the fitted model, as in its folder."""
+        sections = {name: section.model_dump(mode="json") for name, section in self.settings_.items()}
+        config = {
+            "task": "classify",
+            "estimator": type(self).__name__,
+            "unit": self.settings_["text"].unit,
+            "settings": {"data": data or {"validation": self.validation}, **sections},
+        }
+        labels = {
+            "classes": self.classes_.tolist(),
+            "counts": self.counts_.tolist(),
+            "priors": (self.counts_ / self.counts_.sum()).tolist(),
+            "thresholds": None,
+            "positive": positive,
+            "calibration": None,
+        }
+        return FolderContent(Path(), config, {}, {}, labels)
 
     def _build(self) -> SequenceModel:
         with torch.random.fork_rng(devices=[]):

@@ -87,9 +87,9 @@ def test_every_interval_is_that_of_resampling_the_examples_one_by_one(weighted):
         values = np.array([pick(one, path)["value"] for one in alone])
         low, high = np.quantile(values, [0.025, 0.975])
         ours = pick(block, path)
-        # Two bootstraps differ by chance: the 2.5% point has a standard error of about .06 standard deviations at 1,500.
-        assert ours["low"] == pytest.approx(min(low, ours["value"]), abs=0.25 * values.std()), path
-        assert ours["high"] == pytest.approx(high, abs=0.25 * values.std()), path
+        # Two bootstraps differ by chance: the 2.5% points of these two by .085 standard deviations, more in a long tail.
+        assert ours["low"] == pytest.approx(min(low, ours["value"]), abs=0.35 * values.std()), path
+        assert ours["high"] == pytest.approx(high, abs=0.35 * values.std()), path
 
 
 def test_the_same_seed_gives_the_same_intervals_and_no_global_state_is_touched():

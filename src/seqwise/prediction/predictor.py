@@ -11,7 +11,7 @@ import numpy as np
 
 from seqwise.errors import DataError, InputError, ModelFolderError
 from seqwise.prediction.device import resolve_device
-from seqwise.prediction.folder import WEIGHTS, FolderContent, read_folder
+from seqwise.prediction.folder import CONFIG, WEIGHTS, FolderContent, read_folder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -130,6 +130,11 @@ def restore(content: FolderContent) -> RestoredModel:
     weights = {name: torch.from_numpy(array) for name, array in content.weights.items()}
     if content.labels["calibration"] is not None:
         raise ModelFolderError(f"{content.path} is calibrated in a way that this version does not know")
+
+    for name, value in content.settings.get("model", {}).items():
+        # Layers are made one by one: the only size that costs time before the shapes can be compared.
+        if name.endswith("layers") and isinstance(value, int) and value > len(weights):
+            raise ModelFolderError(f"{content.path / CONFIG} describes more layers ({name}) than there are weights")
 
     def build() -> RestoredModel:
         return load_sequence_model(content.config, content.vocabulary, content.labels)

@@ -113,7 +113,7 @@ def learning_curves(history: Sequence[Mapping[str, Any]], reference: Mapping[str
         ),
         (
             "Validation figures",
-            "higher is better",
+            "higher is better; the baseline's is macro F1",
             [
                 ("macro F1", series("validation", "macro_f1"), MODEL, "-"),
                 ("accuracy", series("validation", "accuracy"), MODEL, ":"),
@@ -258,7 +258,7 @@ def confusion(matrix: np.ndarray, names: Sequence[str], *, normalised: bool) -> 
 
     size = len(names)
     short = [readable(name, 16) for name in names]
-    cell = 76 if size <= 3 else 52 if size <= 8 else 31
+    cell = 88 if size <= 3 else 52 if size <= 8 else 31
     margin = 18 + 6.8 * max(map(len, short))
     slanted = size > 3 or max(map(len, short)) > 9
     top = 50 + (margin * 0.72 if slanted else 22)

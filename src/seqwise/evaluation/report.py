@@ -119,7 +119,13 @@ def render_report(content: ReportContent) -> str:
     environment = Environment(
         loader=PackageLoader("seqwise.evaluation"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"number": _number, "signed": _signed, "count": _count, "duration": _duration}
+    environment.filters |= {
+        "number": _number,
+        "signed": _signed,
+        "count": _count,
+        "duration": _duration,
+        "percent": _percent,
+    }
     return environment.get_template("report.html").render(**_page(content))
 
 
@@ -131,6 +137,7 @@ def worst_mistakes(
     *,
     limit: int = 20,
     rows: Sequence[int] | None = None,
+    predictions: np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
     """Choose the mistakes with the highest loss.
 
@@ -141,12 +148,13 @@ def worst_mistakes(
         classes: the C names.
         limit: how many at most.
         rows: number of each text in its file; by default they are counted from 1.
+        predictions: (n,) class numbers where thresholds moved the decision; None takes the most probable class.
 
     Returns:
         Worst first: "text" (at most 300 characters), "row", "true", "predicted", "probability" (of the predicted class)
         and "true_probability".
     """
-    predicted = probabilities.argmax(axis=1)
+    predicted = probabilities.argmax(axis=1) if predictions is None else np.asarray(predictions)
     chances = probabilities[np.arange(len(targets)), targets]
     wrong = np.flatnonzero(predicted != targets)
     worst = wrong[np.argsort(chances[wrong], kind="stable")][:limit]
@@ -343,6 +351,13 @@ def _signed(value: float | None, digits: int = 3) -> str:
 
 def _count(value: float) -> str:
     return f"{value:,.0f}"
+
+
+def _percent(share: float) -> str:
+    """A probability in percent; one that is not quite 0 or 1 is not rounded to it."""
+    if 0 < share < 0.0005:
+        return "<0.1%"
+    return ">99.9%" if 0.9995 <= share < 1 else f"{100 * share:.1f}%"
 
 
 def _duration(seconds: float) -> str:

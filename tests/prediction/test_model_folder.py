@@ -388,5 +388,5 @@ def test_weights_of_another_cell_of_the_same_shapes_are_refused(tmp_path):
     save_toy(tmp_path, cell="gru", architecture="recurrent")
     weights = weights_of(tmp_path)
     name = next(name for name in weights if name.endswith("cell_id"))
-    forge(tmp_path, model=safetensors.numpy.save({**weights, name: weights[name] + 1}))
+    forge(tmp_path, model=safetensors.numpy.save({**weights, name: np.asarray(weights[name] + 1)}))
     refused(tmp_path, "saved for another equation")

@@ -11,64 +11,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import re
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError
 
 from seqwise._version import __version__
-from seqwise.errors import FileError, ModelFolderError
+from seqwise.errors import ModelFolderError
+from seqwise.prediction.plain_files import is_plain_name, json_bytes, parse_json, read_file, shortened, write_files
+from seqwise.prediction.schema import Config, Labels, check_schema
 
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS, VOCABULARY, LABELS = "config.json", "model.safetensors", "vocabulary.json", "labels.json"
 # Far beyond any real model: a file larger than this is damaged or hostile and is not read into memory.
 LARGEST = {CONFIG: 2**24, LABELS: 2**28, VOCABULARY: 2**31, WEIGHTS: 2**36}
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-
-class _Config(BaseModel):
-    model_config = ConfigDict(strict=True, extra="allow")
-
-    seqwise_version: str
-    task: str
-    estimator: str
-    settings: dict[str, dict[str, Any]]
-    unit: str
-    files: dict[str, str]
-
-
-class _Labels(BaseModel):
-    model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
-
-    classes: list[str | int | float | bool] = Field(min_length=2)
-    counts: list[int | float]
-    priors: list[float]
-    thresholds: list[float] | None
-    positive: str | int | float | bool | None
-    calibration: dict[str, Any] | None
-
-    @model_validator(mode="after")
-    def _fits(self) -> _Labels:
-        if len({(type(name), name) for name in self.classes}) != len(self.classes):
-            raise ValueError("a class is there twice")
-        for name in ("counts", "priors", "thresholds"):
-            values = getattr(self, name)
-            if values is not None and len(values) != len(self.classes):
-                raise ValueError(f"{len(values)} {name} for {len(self.classes)} classes")
-        if self.thresholds is not None and not all(0 < value <= 1 for value in self.thresholds):
-            raise ValueError("a threshold is not above 0 and at most 1")
-        if min(self.counts) < 0 or min(self.priors) < 0:
-            raise ValueError("a count or prior is negative")
-        if self.positive is not None and self.positive not in self.classes:
-            raise ValueError("the positive class is not one of the classes")
-        return self
 
 
 @dataclass(frozen=True)
@@ -131,8 +90,8 @@ def write_folder(
     _check_weights(path, arrays)
     contents = {
         WEIGHTS: save(arrays),
-        VOCABULARY: _json_bytes(vocabulary, path / VOCABULARY),
-        LABELS: _json_bytes(labels, path / LABELS),
+        VOCABULARY: json_bytes(vocabulary, path / VOCABULARY, readable=False),
+        LABELS: json_bytes(labels, path / LABELS),
         **{name: _content(name, piece) for name, piece in (pieces or {}).items()},
     }
     sealed = {
@@ -141,10 +100,10 @@ def write_folder(
         "seqwise_version": __version__,
         "files": {name: _sha256(contents[name]) for name in (WEIGHTS, VOCABULARY, LABELS)},
     }
-    contents[CONFIG] = _json_bytes(_with_seal(sealed), path / CONFIG)
-    _validated(_Config, sealed, path / CONFIG)
-    _validated(_Labels, _parse(contents[LABELS], path / LABELS), path / LABELS)
-    _write(path, contents)
+    contents[CONFIG] = json_bytes(_with_seal(sealed), path / CONFIG)
+    check_schema(Config, sealed, path / CONFIG)
+    check_schema(Labels, parse_json(contents[LABELS], path / LABELS), path / LABELS)
+    write_files(path, contents)
 
 
 def add_piece(path: str | Path, name: str, content: str | bytes | Mapping[str, Any], *, sealed: bool = False) -> None:
@@ -165,8 +124,8 @@ def add_piece(path: str | Path, name: str, content: str | bytes | Mapping[str, A
     if sealed:
         config = _read_config(path)
         config["files"][name] = _sha256(contents[name])
-        contents[CONFIG] = _json_bytes(_with_seal(config), path / CONFIG)
-    _write(path, contents)
+        contents[CONFIG] = json_bytes(_with_seal(config), path / CONFIG)
+    write_files(path, contents)
 
 
 def read_folder(path: str | Path) -> FolderContent:
@@ -183,14 +142,14 @@ def read_folder(path: str | Path) -> FolderContent:
     for name in {WEIGHTS: 0, VOCABULARY: 0, LABELS: 0, **config["files"]}:
         if name not in config["files"]:
             raise ModelFolderError(f"{path / CONFIG} does not list {name} among its files")
-        content = _read(path, name)
+        content = read_file(path, name, LARGEST.get(name, LARGEST[WEIGHTS]))
         if _sha256(content) != config["files"][name]:
             raise ModelFolderError(f"{path / name} is damaged or was changed: its sha256 is not the recorded one")
         if name in LARGEST:
             contents[name] = content
-    labels = _parse(contents[LABELS], path / LABELS)
-    _validated(_Labels, labels, path / LABELS)
-    vocabulary = _parse(contents[VOCABULARY], path / VOCABULARY)
+    labels = parse_json(contents[LABELS], path / LABELS)
+    check_schema(Labels, labels, path / LABELS)
+    vocabulary = parse_json(contents[VOCABULARY], path / VOCABULARY)
     try:
         weights = load(contents[WEIGHTS])
     except (SafetensorError, ValueError, TypeError, KeyError, OverflowError, MemoryError) as error:
@@ -204,61 +163,20 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise ModelFolderError(f"there is no model folder {path}")
     if not path.is_dir():
         raise ModelFolderError(f"{path} is not a folder: a model is a folder with {CONFIG} and {WEIGHTS} in it")
-    config = _parse(_read(path, CONFIG), path / CONFIG)
+    config = parse_json(read_file(path, CONFIG, LARGEST[CONFIG]), path / CONFIG)
     version = config.get("format_version")
     if type(version) is not int or version < 1:
-        raise ModelFolderError(f"{path / CONFIG} is not that of a Seqwise model: format_version is {_short(version)}")
+        raise ModelFolderError(
+            f"{path / CONFIG} is not that of a Seqwise model: format_version is {shortened(version)}"
+        )
     if version > FORMAT_VERSION:
         raise ModelFolderError(
             f"{path} was made by a newer seqwise (format {version}), this one reads up to {FORMAT_VERSION}: upgrade seqwise"
         )
     if _with_seal(config)["sha256"] != config.get("sha256"):
         raise ModelFolderError(f"{path / CONFIG} is damaged or was changed after the model was saved")
-    _validated(_Config, config, path / CONFIG)
+    check_schema(Config, config, path / CONFIG)
     return config
-
-
-def _read(folder: Path, name: str) -> bytes:
-    """The bytes of a plain file in the folder itself, of a size that makes sense."""
-    if not _PLAIN_NAME.fullmatch(name):
-        raise ModelFolderError(f"{folder / CONFIG} names the file {_short(name)}, which is not a plain name")
-    path = folder / name
-    try:
-        if path.resolve(strict=True).parent != folder.resolve():
-            raise ModelFolderError(f"{path} is a link that leads out of the model folder")
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise ModelFolderError(f"{path} is not a file")
-        if status.st_size > LARGEST.get(name, LARGEST[WEIGHTS]):
-            raise ModelFolderError(f"{path} has {status.st_size:,} bytes, far more than a model needs")
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise ModelFolderError(f"{folder} is not a complete model folder: {name} is missing") from None
-    except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
-        raise ModelFolderError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-
-
-def _parse(content: bytes, path: Path) -> dict[str, Any]:
-    def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is not JSON")
-
-    try:
-        parsed = json.loads(content.decode(), parse_constant=refuse)
-        json.dumps(parsed, ensure_ascii=False).encode()  # lone surrogates cannot be printed or saved again
-    except (ValueError, RecursionError) as error:
-        raise ModelFolderError(f"{path} is not valid JSON: {error}") from None
-    if not isinstance(parsed, dict):
-        raise ModelFolderError(f"{path} holds {type(parsed).__name__}, not a JSON object")
-    return parsed
-
-
-def _validated(schema: type[BaseModel], content: Mapping[str, Any], path: Path) -> None:
-    try:
-        schema.model_validate(dict(content))
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        where = ".".join(map(str, problem["loc"][:2])) or "its content"
-        raise ModelFolderError(f"{path}: {where}: {problem['msg']}") from None
 
 
 def _check_weights(path: Path, weights: Mapping[str, np.ndarray]) -> None:
@@ -266,9 +184,11 @@ def _check_weights(path: Path, weights: Mapping[str, np.ndarray]) -> None:
         raise ModelFolderError(f"{path / WEIGHTS} holds no weights")
     for name, array in weights.items():
         if array.dtype.kind not in "fiub":
-            raise ModelFolderError(f"{path / WEIGHTS}: {_short(name)} has the type {array.dtype}, which no weight has")
+            raise ModelFolderError(
+                f"{path / WEIGHTS}: {shortened(name)} has the type {array.dtype}, which no weight has"
+            )
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise ModelFolderError(f"{path / WEIGHTS}: {_short(name)} has a value that is not a finite number")
+            raise ModelFolderError(f"{path / WEIGHTS}: {shortened(name)} has a value that is not a finite number")
 
 
 def _array(tensor: Any) -> np.ndarray:
@@ -279,18 +199,11 @@ def _array(tensor: Any) -> np.ndarray:
 
 
 def _content(name: str, content: str | bytes | Mapping[str, Any]) -> bytes:
-    if not _PLAIN_NAME.fullmatch(name) or name in LARGEST:
+    if not is_plain_name(name) or name in LARGEST:
         raise ValueError(f"{name!r} is not the name of a piece that can be added")
     if isinstance(content, bytes):
         return content
-    return content.encode() if isinstance(content, str) else _json_bytes(content, Path(name))
-
-
-def _json_bytes(content: Mapping[str, Any], path: Path) -> bytes:
-    try:
-        return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1).encode()
-    except (ValueError, TypeError) as error:
-        raise ModelFolderError(f"{path} cannot be written as JSON: {error}") from None
+    return content.encode() if isinstance(content, str) else json_bytes(content, Path(name))
 
 
 def _with_seal(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -302,28 +215,3 @@ def _with_seal(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _write(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """All files under temporary names first, then all renamed: a full disk is noticed before anything is replaced."""
-    temporaries: dict[str, Path] = {}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in contents.items():
-            temporaries[name] = folder / f".{name}.{os.getpid()}"
-            with temporaries[name].open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        for name, temporary in temporaries.items():
-            temporary.replace(folder / name)
-    except OSError as error:
-        raise FileError(f"the model could not be saved to {folder}: {error.strerror or error}") from None
-    finally:
-        for temporary in temporaries.values():
-            temporary.unlink(missing_ok=True)

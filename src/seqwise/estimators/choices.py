@@ -7,11 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from seqwise.estimators.parameters import with_choices
-from seqwise.losses import ImbalanceSettings
-from seqwise.models import ModelSettings
+from seqwise.estimators.sections import Sections, with_choices
 from seqwise.text import TextSettings, choose_unit
-from seqwise.training import TrainingSettings
 
 SAMPLE = 2000  # texts looked at
 SMALL = 20_000  # examples
@@ -51,13 +48,12 @@ class Profile:
         )
 
 
-def choose(
-    profile: Profile, text: TextSettings, model: ModelSettings, imbalance: ImbalanceSettings, training: TrainingSettings
-) -> tuple[TextSettings, ModelSettings, ImbalanceSettings, TrainingSettings]:
+def choose(profile: Profile, sections: Sections) -> Sections:
     """Return the sections with every value decided; what a person set stays.
 
     The rules were found on validation data only; docs/decisions/default-classifier.md has the figures and what lost.
     """
+    model, training = sections.model, sections.training
     symbols = profile.unit == "characters"
     long_texts = not symbols and profile.rows * profile.mean_characters > LARGE
     many = profile.rows >= 30_000
@@ -104,11 +100,10 @@ def choose(
         "prior_correction": 0.0 if pure else 0.3,
         "label_smoothing": 0.0 if pure or (symbols and not profile.fixed_length) else 0.1,
     }
-    text = with_choices(text.model_copy(update={"unit": profile.unit}), text_choices)
-    return (
-        text,
+    return Sections(
+        with_choices(sections.text.model_copy(update={"unit": profile.unit}), text_choices),
         with_choices(model, model_choices),
-        with_choices(imbalance, imbalance_choices),
+        with_choices(sections.imbalance, imbalance_choices),
         with_choices(training, training_choices),
     )
 

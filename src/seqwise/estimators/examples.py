@@ -27,6 +27,10 @@ class Part:
         """Return the part as arrays."""
         return features.encode(self.texts, self.targets, self.weights)
 
+    def fitted(self, features: TextFeatures) -> EncodedExamples:
+        """Fit the features on the part and return it as arrays."""
+        return features.fit_encode(self.texts, self.targets, self.weights)
+
 
 def check_texts(X: Any, *, unit: str) -> Texts:
     """Return X as a sequence of texts (strings; with unit "tokens" also lists of strings).

@@ -91,6 +91,7 @@ class Fitting:
         on_device: dict[torch.device, Tensor | None] = {}
 
         def loss(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor | None]:
+            assert batch.targets is not None
             logits = model(batch)
             if logits.device not in on_device:
                 on_device[logits.device] = None if weights is None else weights.to(logits.device)
@@ -133,9 +134,9 @@ def fingerprint_of(examples: EncodedExamples) -> str:
     digest = hashlib.sha256()
     for part in (examples.tokens, examples.ngrams):
         if part is not None:
-            digest.update(np.ascontiguousarray(part.offsets))
-            digest.update(np.ascontiguousarray(part.ids))
+            digest.update(np.ascontiguousarray(part.offsets).data)
+            digest.update(np.ascontiguousarray(part.ids).data)
     for values in (examples.vectors, examples.targets, examples.weights):
         if values is not None:
-            digest.update(np.ascontiguousarray(values))
+            digest.update(np.ascontiguousarray(values).data)
     return digest.hexdigest()[:16]

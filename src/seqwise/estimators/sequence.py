@@ -2,50 +2,27 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from seqwise.errors import ModelFolderError
 from seqwise.estimators.choices import CHOSEN, Profile, choose
 from seqwise.estimators.examples import Part, check_texts, encode_labels, held_out, normalised_weights
-from seqwise.estimators.fitting import Fitting, class_weights, fingerprint_of
-from seqwise.estimators.joining import TYPICAL, fit_scales, mixture
-from seqwise.estimators.linear import fit_linear_part
-from seqwise.estimators.parameters import AUTO, flat_parameters, section_of
+from seqwise.estimators.fitted import FittedModel, SequenceFit
+from seqwise.estimators.sections import AUTO, Sections
 from seqwise.losses import ImbalanceSettings
-from seqwise.metrics import quick_figures
-from seqwise.models import (
-    EncodedExamples,
-    ModelSettings,
-    SavedModel,
-    SequenceModel,
-    TextFeatures,
-    run_batched,
-    softmax,
-)
-from seqwise.prediction import (
-    FolderContent,
-    Predictor,
-    read_folder,
-    resolve_device,
-    restore,
-    write_folder,
-)
+from seqwise.models import ModelSettings, SavedModel
+from seqwise.prediction import FolderContent, Predictor, read_folder, resolve_device, restore, write_folder
 from seqwise.text import TextSettings
-from seqwise.training import Callback, History, TrainingSettings
+from seqwise.training import Callback, TrainingSettings
 
 Text = str | Sequence[str]
-SECTIONS = {"text": TextSettings, "model": ModelSettings, "imbalance": ImbalanceSettings, "training": TrainingSettings}
-REFIT = "refit"  # folder of the second fit's checkpoints, inside the model folder while it lasts
 
 
 class SequenceClassifier(ClassifierMixin, BaseEstimator):
@@ -63,7 +40,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
 
     Attributes:
         classes_: the C classes, sorted; columns of `predict_proba`.
-        settings_: the sections with every value decided.
+        settings_: the sections with every value decided, as attributes `text`, `model`, `imbalance`, `training`.
         history_: one record per epoch.
         parts_: validation figures of each part alone and of all together.
         validation_: (texts, class indices, probabilities) of the validation part.
@@ -179,13 +156,13 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         verbose: bool = False,
     ) -> Self:
         """Return an estimator with the parameters of the sections; what they leave to the data is chosen in `fit`."""
-        sections = (
+        sections = Sections(
             text or TextSettings(),
             model or ModelSettings(),
             imbalance or ImbalanceSettings(),
             training or TrainingSettings(),
         )
-        return cls(**flat_parameters(sections, CHOSEN), validation=validation, verbose=verbose)
+        return cls(**sections.flat(CHOSEN), validation=validation, verbose=verbose)
 
     def fit(
         self,
@@ -214,47 +191,37 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
             ConfigurationError: a parameter is out of its range.
         """
         started = time.perf_counter()
-        sections = [section_of(self, section, CHOSEN) for section in SECTIONS.values()]
+        sections = Sections.of(self, CHOSEN)
         texts = check_texts(X, unit=self.unit)
         self.classes_, targets = encode_labels(y, len(texts))
         weights = normalised_weights(sample_weight, len(texts))
-        training_part, validation_part = held_out(
-            texts, targets, weights, self.classes_, self.validation, validation_data, seed=self.seed
+        training, held = held_out(
+            texts, targets, weights, self.classes_, self.validation, validation_data, seed=self.seed, unit=self.unit
         )
-        profile = Profile.of(training_part.texts, len(self.classes_), sections[0])
-        text, model, imbalance, training = choose(profile, *sections)  # type: ignore[arg-type]
-        self.settings_ = {"text": text, "model": model, "imbalance": imbalance, "training": training}
-
-        self.counts_ = np.bincount(training_part.targets, minlength=len(self.classes_))
-        self.features_ = TextFeatures(text, model).fit(training_part.texts)
-        examples = training_part.encoded(self.features_)
-        held = None if validation_part is None else validation_part.encoded(self.features_)
-        fitting = Fitting(
-            training,
-            imbalance,
-            self.classes_,
+        self.settings_ = choose(Profile.of(training.texts, len(self.classes_), sections.text), sections)
+        fit = SequenceFit(
+            self.settings_,
+            self.classes_.tolist(),
             callbacks=callbacks,
             folder=None if folder is None else Path(folder),
             resume=resume,
-            fingerprint=fingerprint_of(examples),
         )
-        self.module_ = self._build()
-        self.fit_history_ = self._fit_parts(fitting, examples, held)
-        self.history_ = self.fit_history_.epochs
-        self._join(held)
-        self.validation_, self.parts_ = None, {}
-        if held is not None and validation_part is not None:
-            self.parts_, probabilities = self._contributions(held)
-            self.validation_ = (validation_part.texts, validation_part.targets, probabilities)
-        if training.refit and held is not None and validation_data is None and not self.fit_history_.interrupted:
-            self._refit(Part(texts, targets, weights), fitting)
+        self.fitted_, examples = fit.fit(training, held)
+        self.fit_history_, self.history_ = self.fitted_.history, self.fitted_.history.epochs
+        self.validation_: tuple[Sequence[Text], np.ndarray, np.ndarray] | None = None
+        self.parts_: dict[str, dict[str, float]] = {}
+        if held is not None and examples is not None:
+            self.parts_, probabilities = self.fitted_.contributions(examples)
+            self.validation_ = (held.texts, held.targets, probabilities)
+            if self.settings_.training.refit and validation_data is None and not self.fit_history_.interrupted:
+                self.fitted_ = fit.refit(self.fitted_, Part(texts, targets, weights))
         self.seconds_ = time.perf_counter() - started
         return self
 
     def predict_proba(self, X: Iterable[Text]) -> np.ndarray:
         """Return class probabilities, (n, C), columns in the order of `classes_`."""
-        check_is_fitted(self, "module_")
-        predictor = Predictor(self._content(), SavedModel(self.module_, self.features_))
+        check_is_fitted(self, "fitted_")
+        predictor = Predictor(self._content(), SavedModel(self.fitted_.module, self.fitted_.features))
         return predictor.predict_proba(check_texts(X, unit=self.unit))
 
     def predict(self, X: Iterable[Text]) -> np.ndarray:
@@ -276,13 +243,13 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         Raises:
             FileError: it could not be written.
         """
-        check_is_fitted(self, "module_")
+        check_is_fitted(self, "fitted_")
         content = self._content(data, positive)
         write_folder(
             path,
             config=content.config,
-            weights=self.module_.state_dict(),
-            vocabulary=self.features_.to_dict(),
+            weights=self.fitted_.module.state_dict(),
+            vocabulary=self.fitted_.features.to_dict(),
             labels=content.labels,
             **pieces,
         )
@@ -300,116 +267,33 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         if content.config["estimator"] != cls.__name__:
             raise ModelFolderError(f"{path} holds a {content.config['estimator']}, not a {cls.__name__}")
         try:
-            sections = {
-                name: section.model_validate(content.settings[name], strict=False) for name, section in SECTIONS.items()
-            }
+            sections = Sections.from_dict(content.settings)
         except (KeyError, ValueError) as error:
             raise ModelFolderError(f"{path}: the settings in config.json are damaged: {error}") from None
-        estimator = cls.from_settings(**sections, validation=content.settings.get("data", {}).get("validation", 0.1))
-        model = restore(content)
-        estimator.settings_, estimator.features_ = sections, model.features
-        estimator.module_ = model.module.to(target)
-        estimator.classes_ = np.array(content.classes)
-        estimator.counts_ = np.array(content.labels["counts"])
-        return estimator.set_params(device=device)
+        model = cast(SavedModel, restore(content))
+        estimator = cls(
+            **sections.flat(frozenset()), validation=content.settings.get("data", {}).get("validation", 0.1)
+        ).set_params(device=device)
+        counts = np.array(content.labels["counts"])
+        estimator.classes_, estimator.settings_ = np.array(content.classes), sections
+        estimator.fitted_ = FittedModel(sections, model.features, model.module.to(target), counts)
+        return estimator
 
     def _content(self, data: dict[str, Any] | None = None, positive: Any = None) -> FolderContent:
         """Return what describes the fitted model, as in its folder."""
-        sections = {name: section.model_dump(mode="json") for name, section in self.settings_.items()}
+        counts = self.fitted_.counts
         config = {
             "task": "classify",
             "estimator": type(self).__name__,
-            "unit": self.settings_["text"].unit,
-            "settings": {"data": data or {"validation": self.validation}, **sections},
+            "unit": self.settings_.text.unit,
+            "settings": {"data": data or {"validation": self.validation}, **self.settings_.to_dict()},
         }
         labels = {
             "classes": self.classes_.tolist(),
-            "counts": self.counts_.tolist(),
-            "priors": (self.counts_ / self.counts_.sum()).tolist(),
+            "counts": counts.tolist(),
+            "priors": (counts / counts.sum()).tolist(),
             "thresholds": None,
             "positive": positive,
             "calibration": None,
         }
         return FolderContent(Path(), config, {}, {}, labels)
-
-    def _build(self) -> SequenceModel:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.settings_["training"].seed)
-            return SequenceModel(
-                self.settings_["model"],
-                vocabulary_size=self.features_.vocabulary_size,
-                ngrams=self.features_.ngram_count,
-                classes=len(self.classes_),
-            )
-
-    def _fit_parts(self, fitting: Fitting, examples: EncodedExamples, held_out: EncodedExamples | None) -> History:
-        """Fit every part of the module, each on its own."""
-        parts = self.module_.parts
-        if "linear" in parts:
-            self.linear_rows_ = self._fit_linear(examples)
-        return fitting(parts["recurrent"], examples, held_out) if "recurrent" in parts else History()
-
-    def _fit_linear(self, examples: EncodedExamples) -> int:
-        """Fit the linear part; return the number of examples it was fitted on."""
-        assert examples.ngrams is not None
-        assert examples.targets is not None
-        weights = class_weights(self.settings_["imbalance"], self.classes_, self.counts_)
-        return fit_linear_part(
-            self.module_.parts["linear"],
-            examples.ngrams,
-            examples.targets,
-            class_weight=None if weights is None else dict(enumerate(weights.tolist())),
-            sample_weight=examples.weights,
-            seed=self.settings_["training"].seed,
-        )
-
-    def _refit(self, whole: Part, fitting: Fitting) -> None:
-        """Fit once more on all examples with the scales found; an interrupted second fit leaves the first as it was."""
-        first = self.features_, self.module_, self.counts_
-        text, model = self.settings_["text"], self.settings_["model"]
-        self.counts_ = np.bincount(whole.targets, minlength=len(self.classes_))
-        self.features_ = TextFeatures(text, model).fit(whole.texts)
-        examples = whole.encoded(self.features_)
-        self.module_ = self._build()
-        folder = None if fitting.folder is None else fitting.folder / REFIT
-        again = replace(fitting, folder=folder, fingerprint=fingerprint_of(examples))
-        history = self._fit_parts(again, examples, None)
-        self.module_.scales.copy_(first[1].scales)
-        self._correct_priors()
-        if history.interrupted:
-            self.features_, self.module_, self.counts_ = first
-            self.fit_history_.stopped = "interrupted"
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
-
-    def _join(self, held_out: EncodedExamples | None) -> None:
-        """Make the parts comparable by a temperature each, fitted on held-out examples, and correct the priors."""
-        module, names = self.module_, list(self.module_.parts)
-        if "linear" in names:
-            scales = np.array([TYPICAL[name] for name in names]) * (mixture(0.5) if len(names) > 1 else 1.0)
-            if held_out is not None:
-                assert held_out.targets is not None
-                logits = run_batched(module.contributions, held_out, device=module.scales.device)  # (n, parts, C)
-                scales = fit_scales(names, logits, held_out.targets, held_out.weights)
-            module.scales.copy_(torch.from_numpy(scales))
-        self._correct_priors()
-
-    def _correct_priors(self) -> None:
-        shares = (self.counts_ + 1) / (self.counts_.sum() + len(self.counts_))
-        self.module_.shift.copy_(torch.from_numpy(-self.settings_["imbalance"].prior_correction * np.log(shares)))
-
-    def _contributions(self, examples: EncodedExamples) -> tuple[dict[str, dict[str, float]], np.ndarray]:
-        """Return the figures of every part alone and of all together, and the probabilities of all together, (n, C)."""
-        module, targets = self.module_, examples.targets
-        assert targets is not None
-        logits = run_batched(module.contributions, examples, device=module.scales.device)  # (n, parts, C)
-        figures = {
-            name: quick_figures(targets, softmax(logits[:, i]), examples.weights) for i, name in enumerate(module.parts)
-        }
-        probabilities = softmax(logits.sum(axis=1) + module.shift.cpu().numpy())
-        if len(module.parts) > 1:
-            figures["together"] = quick_figures(targets, probabilities, examples.weights)
-        return figures, probabilities
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "module_")

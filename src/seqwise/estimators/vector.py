@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from seqwise.errors import ConfigurationError, DataError
 from seqwise.estimators.examples import encode_labels, normalised_weights
 from seqwise.estimators.fitting import Fitting
-from seqwise.estimators.parameters import AUTO, section_of, with_choices
+from seqwise.estimators.sections import AUTO, section_of, with_choices
 from seqwise.losses import ImbalanceSettings
 from seqwise.models import EncodedExamples, VectorModel, logits_of, softmax
 from seqwise.text import NgramFeatures, Ragged
@@ -93,7 +93,7 @@ class VectorClassifier(ClassifierMixin, BaseEstimator):
             ConfigurationError: a parameter is out of its range.
         """
         started = time.perf_counter()
-        training = section_of(self, TrainingSettings, ("epochs", "batch_size"))
+        training = section_of(self, TrainingSettings, frozenset({"epochs", "batch_size"}))
         imbalance = section_of(self, ImbalanceSettings)
         if any(not isinstance(units, int | np.integer) or units < 1 for units in self.hidden_layers):
             raise ConfigurationError(f"hidden_layers are whole numbers of at least 1, got {self.hidden_layers!r}")
@@ -131,7 +131,7 @@ class VectorClassifier(ClassifierMixin, BaseEstimator):
                 sparse=sparse,
                 dropout=self.dropout,
             ).double()
-        self.history_ = Fitting(training, imbalance, self.classes_)(self.module_, examples, None).epochs
+        self.history_ = Fitting(training, imbalance, self.classes_.tolist())(self.module_, examples, None).epochs
         self.n_iter_ = len(self.history_)
         self.seconds_ = time.perf_counter() - started
         return self

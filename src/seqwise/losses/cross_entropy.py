@@ -122,4 +122,6 @@ class WeightedCrossEntropy(nn.Module):
             label_smoothing=self.label_smoothing,
             ignore_index=self.ignore_index,
         )
-        return {"mean": loss.mean, "sum": loss.sum, "none": lambda: loss}[self.reduction]()
+        if self.reduction == "none":
+            return loss
+        return loss.mean() if self.reduction == "mean" else loss.sum()

@@ -19,9 +19,11 @@ class TextFeatures:
     Args:
         text: settings with the unit decided ("auto" is not accepted here).
         model: settings with the n-gram ranges decided.
+        folder: where encoded texts are kept in memory-mapped files; None keeps them in memory.
     """
 
-    def __init__(self, text: TextSettings, model: ModelSettings) -> None:
+    def __init__(self, text: TextSettings, model: ModelSettings, folder: Path | None = None) -> None:
+        self.folder = folder
         self.pipeline = TextPipeline(text) if model.architecture != "linear" else None
         self.ngrams: NgramFeatures | None = None
         if model.architecture != "recurrent":
@@ -36,25 +38,24 @@ class TextFeatures:
                 unit="tokens" if text.unit == "tokens" else "words",
             )
 
-    def fit(self, texts: Iterable[str]) -> TextFeatures:
-        """Count symbols and n-grams in the training texts (a re-iterable)."""
-        if self.pipeline is not None:
-            self.pipeline.fit(texts)
-        if self.ngrams is not None:
-            self.ngrams.fit(texts)
-        return self
+    def fit_encode(
+        self, texts: Iterable[Any], targets: np.ndarray | None = None, weights: np.ndarray | None = None
+    ) -> EncodedExamples:
+        """Count symbols and n-grams in the training texts and return the texts as arrays."""
+        return EncodedExamples(
+            tokens=None if self.pipeline is None else self.pipeline.fit_encode(texts, folder=self.folder),
+            ngrams=None if self.ngrams is None else self.ngrams.fit_transform(texts, folder=self.folder),
+            targets=targets,
+            weights=weights,
+        )
 
     def encode(
-        self,
-        texts: Iterable[str],
-        targets: np.ndarray | None = None,
-        weights: np.ndarray | None = None,
-        folder: Path | None = None,
+        self, texts: Iterable[Any], targets: np.ndarray | None = None, weights: np.ndarray | None = None
     ) -> EncodedExamples:
-        """Return the texts as arrays; with `folder`, as memory-mapped files in it."""
+        """Return the texts as arrays."""
         return EncodedExamples(
-            tokens=None if self.pipeline is None else self.pipeline.encode(texts, folder=folder),
-            ngrams=None if self.ngrams is None else self.ngrams.transform(texts, folder=folder),
+            tokens=None if self.pipeline is None else self.pipeline.encode(texts, folder=self.folder),
+            ngrams=None if self.ngrams is None else self.ngrams.transform(texts, folder=self.folder),
             targets=targets,
             weights=weights,
         )

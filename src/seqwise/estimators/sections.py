@@ -1,0 +1,88 @@
+"""The sections of the configuration that an estimator has, beside its flat scikit-learn parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from seqwise.errors import ConfigurationError
+from seqwise.losses import ImbalanceSettings
+from seqwise.models import ModelSettings
+from seqwise.text import TextSettings
+from seqwise.training import TrainingSettings
+
+AUTO = "auto"
+Section = TypeVar("Section", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Sections:
+    """How texts are read, which parts the model has, how rare classes are treated, how it is trained."""
+
+    text: TextSettings
+    model: ModelSettings
+    imbalance: ImbalanceSettings
+    training: TrainingSettings
+
+    @classmethod
+    def of(cls, estimator: Any, chosen_from_data: frozenset[str]) -> Self:
+        """Return the sections that an estimator's parameters describe, see `section_of`."""
+        return cls(
+            section_of(estimator, TextSettings, chosen_from_data),
+            section_of(estimator, ModelSettings, chosen_from_data),
+            section_of(estimator, ImbalanceSettings, chosen_from_data),
+            section_of(estimator, TrainingSettings, chosen_from_data),
+        )
+
+    @classmethod
+    def from_dict(cls, saved: Mapping[str, Any]) -> Self:
+        """Return the sections that `to_dict` described.
+
+        Raises:
+            KeyError: one is missing.
+            ValueError: one is damaged.
+        """
+        return cls(
+            TextSettings.model_validate(saved["text"]),
+            ModelSettings.model_validate(saved["model"]),
+            ImbalanceSettings.model_validate(saved["imbalance"]),
+            TrainingSettings.model_validate(saved["training"]),
+        )
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """Return plain values, as in `config.json`."""
+        return {field.name: getattr(self, field.name).model_dump(mode="json") for field in fields(self)}
+
+    def flat(self, chosen_from_data: frozenset[str]) -> dict[str, Any]:
+        """Return the estimator parameters that the sections describe; what they leave to the data is "auto"."""
+        return {
+            name: AUTO if name in chosen_from_data and name not in section.model_fields_set else getattr(section, name)
+            for section in (self.text, self.model, self.imbalance, self.training)
+            for name in type(section).model_fields
+        }
+
+
+def section_of(estimator: Any, section: type[Section], chosen_from_data: frozenset[str] = frozenset()) -> Section:
+    """Return the section that an estimator's parameters describe.
+
+    A parameter in `chosen_from_data` that is "auto" stays unset, so that a rule may choose it.
+
+    Raises:
+        ConfigurationError: a value is not allowed; names the parameter.
+    """
+    given = {name: getattr(estimator, name) for name in section.model_fields if hasattr(estimator, name)}
+    unset = {name for name in chosen_from_data if isinstance(given.get(name), str) and given[name] == AUTO}
+    try:
+        return section(**{name: value for name, value in given.items() if name not in unset})
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        name = problem["loc"][0] if problem["loc"] else section.__name__
+        raise ConfigurationError(f"{name}: {problem['msg']}, got {problem['input']!r}") from None
+
+
+def with_choices(section: Section, choices: dict[str, Any]) -> Section:
+    """Return the section with values for what nobody set; what a person set stays."""
+    return section.model_copy(update={k: v for k, v in choices.items() if k not in section.model_fields_set})

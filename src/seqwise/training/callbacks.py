@@ -50,13 +50,14 @@ class TimeBudget(Callback):
     MARGIN = 0.95  # of the budget is used: timings vary, and the caller still has to save
 
     def __init__(self, seconds: float, validate: Validate | None) -> None:
-        self._usable = self.MARGIN * seconds
+        self._seconds = seconds
         self._validate = validate
         self._recent: deque[float] = deque(maxlen=50)
         self._last = 0.0
 
     def on_start(self, run: Run) -> None:
         """Time a validation and see whether there is time for a step at all."""
+        run.time_limit = self.MARGIN * self._seconds
         run.validated(self._validate)
         run.elapsed = self._last = run.engine.agree(run.now())
         self._look(run)
@@ -75,7 +76,7 @@ class TimeBudget(Callback):
     def _look(self, run: Run) -> None:
         # The slowest of the recent steps: a long batch, or one with a checkpoint after it, can come again. Twice: the
         # clock was read in the middle of the last one.
-        end = self._usable - 1.1 * run.validation_seconds - 2 * max(self._recent, default=0.0)
+        end = run.time_limit - 1.1 * run.validation_seconds - 2 * max(self._recent, default=0.0)
         run.time_share = min(1.0, run.elapsed / end) if end > 0 else 1.0
         if run.elapsed >= end and run.stop is None:
             run.stop = "time"

@@ -50,6 +50,7 @@ class Run:
         step: steps of the current epoch that are done.
         steps: steps that the current epoch has.
         elapsed: seconds since the start (resumed parts together) at the last step; the same number on every process.
+        time_limit: when, in seconds since the start, the fit has to be over; a callback may move it.
         time_share: share of the time budget that is used up, 0 without one.
         validation_seconds: the longest validation so far took.
         updated: whether the last step changed the weights (full-batch descent does so once an epoch).
@@ -68,6 +69,7 @@ class Run:
     step: int = 0
     steps: int = 1
     elapsed: float = 0.0
+    time_limit: float = math.inf
     time_share: float = 0.0
     validation_seconds: float = 0.0
     updated: bool = False

@@ -68,14 +68,16 @@ def _figures(content: ReportContent) -> str:
 
 def _use(folder: str, example: str) -> str:
     text = " ".join(_visible(example).split())[:120] or "a text of yours"
+    text = "a text of yours" if text.startswith("-") else text  # the command would take it for an option
     place = _visible(folder)
     return (
         f"```sh\nseqwise predict {shlex.quote(place)} {shlex.quote(text)}\n"
         f"seqwise predict {shlex.quote(place)} --input new.csv --output labelled.csv\n```\n\n"
         "```python\nfrom seqwise.prediction import Predictor\n\n"
         f"predictor = Predictor.load({place!r})\n"
-        f"predictor.predict([{text!r}])  # the class of each text\n"
-        f"predictor.predict_proba([{text!r}])  # one column a class, in the order of predictor.classes\n```\n\n"
+        f"texts = [{text!r}]\n"
+        "predictor.predict(texts)  # the class of each text\n"
+        "predictor.predict_proba(texts)  # one column a class, in the order of predictor.classes\n```\n\n"
         "The folder holds plain JSON and safetensors; loading it runs no code from it."
     )
 
@@ -113,8 +115,8 @@ def _limits(content: ReportContent) -> list[str]:
     block = content.metrics[content.split]
     limits = [
         "It knows no other classes: a text of another kind also gets one of these, often with high confidence.",
-        "The figures hold for data like those above. Other sources, times or languages need an evaluation of their own: "
-        "`seqwise evaluate`.",
+        "The figures hold for data like those above. Other sources, times or languages need an evaluation of their own, "
+        "which the command seqwise evaluate makes.",
     ]
     if content.split == "validation":
         limits.append("There were no test data: the figures come from the examples that also chose the best epoch.")

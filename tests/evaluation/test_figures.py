@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+from sample_report import epoch, scored
+
+from seqwise.evaluation import figures
+from seqwise.evaluation.drawing import BASELINE, MISTAKE, MODEL, readable
+
+
+def test_a_small_confusion_matrix_is_only_reordered_by_size():
+    counts = np.array([[1, 2, 0], [3, 40, 5], [0, 6, 7]])
+    matrix, names, left = figures.ordered_confusion(counts, ["a", "b", "c"])
+    assert (names, left) == (["b", "c", "a"], 0)
+    assert matrix.tolist() == [[40, 5, 3], [6, 7, 0], [2, 0, 1]]
+
+
+def test_many_classes_collapse_into_others_without_losing_an_example():
+    counts = np.random.default_rng(0).integers(0, 9, (52, 52))
+    counts[np.arange(52), np.arange(52)] += 10 * np.arange(52)
+    matrix, names, left = figures.ordered_confusion(counts, [str(number) for number in range(52)])
+    assert (len(names), left, names[-1]) == (21, 32, "32 others")
+    assert matrix.sum() == counts.sum()
+    kept = [int(name) for name in names[:-1]]
+    assert np.array_equal(matrix[:20, :20], counts[np.ix_(kept, kept)])
+    rest = [number for number in range(52) if number not in kept]
+    assert matrix[3, 20] == counts[kept[3], rest].sum()
+    assert matrix[20, 4] == counts[rest, kept[4]].sum()
+    assert min(counts[kept].sum(axis=1)) >= max(counts[rest].sum(axis=1))
+
+
+def test_a_confusion_matrix_shows_its_numbers_and_marks_mistakes_by_colour():
+    matrix = np.array([[90, 10], [0, 3]])
+    counts = figures.confusion(matrix, ["yes", "no"], normalised=False)
+    shares = figures.confusion(matrix, ["yes", "no"], normalised=True)
+    assert all(f">{number}</text>" in counts for number in (90, 10, 3))
+    assert all(f">{number}</text>" in shares for number in (90, 10, 100))
+    assert f"var(--mistake, {MISTAKE})" in counts
+    right = figures.confusion(np.diag([3, 4]), ["yes", "no"], normalised=True)
+    assert MISTAKE not in right
+    assert MODEL in right
+
+
+def test_percentages_round_neither_a_few_nor_nearly_all_away():
+    shares = figures.confusion(np.array([[999, 1], [0, 5]]), ["yes", "no"], normalised=True)
+    assert "&lt;1</text>" in shares
+    assert "&gt;99</text>" in shares
+
+
+def test_an_empty_row_of_a_confusion_matrix_is_drawn_empty():
+    assert "nan" not in figures.confusion(np.array([[5, 1], [0, 0]]), ["yes", "no"], normalised=True)
+
+
+def test_curves_are_those_of_the_class_of_interest_or_of_a_few_or_of_the_rarest():
+    targets = np.repeat(np.arange(9), [50, 40, 30, 20, 10, 5, 3, 2, 0])
+    names = list("abcdefghi")
+    assert figures.chosen_curves(np.array([0, 1, 1]), ["no", "yes"], "yes") == [1]
+    assert figures.chosen_curves(np.array([0, 1, 1]), ["no", "yes"], None) == [0, 1]
+    assert figures.chosen_curves(targets, names, None) == [6, 5, 4, 3, 2]  # neither two examples nor none
+    assert figures.chosen_curves(targets, names, "a")[0] == 0
+
+
+def test_precision_recall_panels_name_the_areas_of_both():
+    from sklearn.metrics import average_precision_score
+
+    targets, model, baseline = scored(2)
+    (picture,) = figures.precision_recall(targets, model, baseline, ["no", "yes"], "yes")
+    for scores in (model, baseline):
+        assert f"{average_precision_score(targets == 1, scores[:, 1]):.3f}" in picture
+    assert MODEL in picture
+    assert BASELINE in picture
+
+
+def test_fifty_two_classes_give_six_panels():
+    targets, model, baseline = scored(52, 900)
+    assert len(figures.precision_recall(targets, model, baseline, [str(n) for n in range(52)])) == 6
+
+
+def test_classes_without_examples_do_not_spoil_the_mean_curve():
+    targets, model, _ = scored(3)
+    targets[targets == 2] = 0
+    pictures = figures.precision_recall(targets, model, None, ["a", "b", "c"])
+    assert len(pictures) == 3
+    assert not any("nan" in picture for picture in pictures)
+
+
+def test_learning_curves_show_gradient_norms_and_the_baseline():
+    loss, validation, norms = figures.learning_curves([epoch(1), epoch(2, best=True)], {"macro_f1": 0.6})
+    assert "baseline" in validation
+    assert "baseline" not in loss
+    assert "best" in validation
+    assert "largest" in norms
+
+
+@pytest.mark.parametrize(
+    "record",
+    [{"epoch": 1, "loss": 0.5}, {"epoch": 1, "loss": None, "gradient_norm": 0.0, "gradient_norm_max": 3.0}],
+)
+def test_a_single_epoch_or_one_without_validation_can_be_drawn(record):
+    pictures = figures.learning_curves([record], {})
+    assert len(pictures) == 1
+
+
+def test_reliability_needs_no_baseline():
+    targets, model, baseline = scored(2)
+    assert BASELINE in figures.reliability(targets, model, baseline)[0]
+    assert BASELINE not in figures.reliability(targets, model, None)[0]
+
+
+def test_class_balance_adds_up_what_it_does_not_name():
+    names = [f"c{number}" for number in range(30)]
+    picture = figures.class_balance({"train": dict.fromkeys(names, 7), "test": {"c0": 1}}, names)
+    assert ">10 others</text>" in picture
+    assert "70  ·  33%" in picture
+
+
+def test_names_in_figures_are_short_and_printable():
+    assert readable("x" * 50, 10) == "x" * 9 + "…"
+    assert readable("a\x00\ud800b") == "a��b"

@@ -32,7 +32,8 @@ def toy_model(**model_settings):
             **model_settings,
         }
     )
-    features = TextFeatures(text, settings).fit(TEXTS)
+    features = TextFeatures(text, settings)
+    features.fit_encode(TEXTS)
     module = SequenceModel(
         settings, vocabulary_size=features.vocabulary_size, ngrams=features.ngram_count, classes=len(CLASSES)
     )

@@ -125,3 +125,10 @@ def test_two_forward_passes_before_a_backward_pass_do_not_disturb_each_other() -
     first = vendor.forward(lstm.program, x, initial, weights, lengths).outputs.sum()
     vendor.forward(lstm.program, 2 * x, initial, weights, lengths)
     assert torch.equal(torch.autograd.grad(first, x)[0], alone)
+
+
+def test_all_states_of_a_cell_with_one_are_its_outputs() -> None:
+    x, initial, weights = draw(rnn)
+    result = vendor.forward(rnn.program, x, initial, weights, Variant(all_states=True))
+    assert len(result.states) == 1
+    assert torch.equal(result.states[0], result.outputs)

@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from numbers import Real
+from tokenize import TokenError
 from typing import Any
 
 from seqwise.cells.notation import Source, Symbol, Vector
@@ -98,19 +99,24 @@ def trace(equation: Callable[..., Any]) -> Program:
     """
     if not inspect.isfunction(equation):
         raise CellError(f"A cell is a Python function f(x, h, ...), not {type(equation).__name__}.")
-    code = equation.__code__
-
-    def fail(line: int, reason: str, cause: BaseException | None = None) -> CellError:
-        error = CellError(f"{code.co_filename}:{line}: cell {equation.__name__!r}: {reason}.")
-        error.__cause__ = cause
-        return error
-
-    recorder = Trace(code.co_filename)
-    line = _definition_line(equation)
     try:
-        first, names, vectors = _read_arguments(equation)
-    except CellError as error:
-        raise fail(line, str(error)) from None
+        return _trace(equation, Trace(equation.__code__.co_filename))
+    except _Located as located:
+        line = located.line or _definition_line(equation)
+        where = f"{equation.__code__.co_filename}:{line}: cell {equation.__name__!r}"
+        raise CellError(f"{where}: {located.reason.rstrip('.')}.") from located.__cause__
+
+
+class _Located(Exception):
+    """A broken rule and the line that breaks it; line 0 stands for the definition."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(reason)
+        self.line, self.reason = line, reason
+
+
+def _trace(equation: Callable[..., Any], recorder: Trace) -> Program:
+    first, names, vectors = _read_arguments(equation)
     states = [recorder.leaf("state", name) for name in names]
     arguments: list[Symbol] = [Source(recorder, "input", _INPUT_REASON.format(name=first)), *states]
     if vectors:
@@ -118,41 +124,45 @@ def trace(equation: Callable[..., Any]) -> Program:
     try:
         returned = equation(*arguments)
     except Exception as error:
-        where = [
-            at for frame, at in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == code.co_filename
-        ]
-        reason = str(error) if isinstance(error, CellError) else f"{type(error).__name__}: {error}"
-        raise fail(where[-1] if where else line, reason.rstrip("."), error) from None
+        file = equation.__code__.co_filename
+        lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == file]
+        if isinstance(error, CellError):
+            raise _Located(lines[-1], str(error)) from None
+        raise _Located(lines[-1] if lines else 0, f"{type(error).__name__}: {error}") from error
+    outputs = _read_returned(equation, recorder, names, returned)
 
-    returned = returned if isinstance(returned, tuple) else (returned,)
-    last = _return_line(equation)
-    if len(returned) != len(names):
-        wanted = f"{len(names)} next states ({', '.join(names)})" if len(names) > 1 else f"one next state ({names[0]})"
-        raise fail(last, f"it must return {wanted}, but returns {len(returned)}")
-    for name, value in zip(names, returned, strict=True):
-        if isinstance(value, Source):
-            raise fail(last, f"the next {name} is not an expression: {value._reason}")
-        if not isinstance(value, Vector) or value._trace is not recorder:
-            raise fail(last, f"the next {name} must be an expression of the arguments, not {type(value).__name__}")
-        if not recorder._varies[value._index]:
-            raise fail(last, f"the next {name} depends neither on the input nor on a state")
-
-    outputs = [value._index for value in returned]
     alive = _reachable(recorder.nodes, outputs)
-    used = {recorder.nodes[i].name for i in alive if recorder.nodes[i].operation == "state"}
-    kinds = {recorder.nodes[i].operation for i in alive}
-    unused = [n for n in names if n not in used]
+    used = {(recorder.nodes[i].operation, recorder.nodes[i].name) for i in alive}
+    kinds = {operation for operation, _ in used}
+    unused = [name for name in names if ("state", name) not in used]
     unused += [first] if "input" not in kinds else []
     unused += [vectors] if vectors and "vector" not in kinds else []
     if unused:
-        raise fail(line, f"argument {unused[0]!r} is never used in what it returns")
+        raise _Located(0, f"argument {unused[0]!r} is never used in what it returns")
     for index, node in enumerate(recorder.nodes):
         if index not in alive and node.operation in ("input", "recurrent", "vector"):
             what = "vector" if node.operation == "vector" else "projection for gate"
-            raise fail(
-                recorder.first_line[node.operation, node.name], f"the {what} {node.name!r} reaches no returned state"
-            )
+            line = recorder.first_line[node.operation, node.name]
+            raise _Located(line, f"the {what} {node.name!r} reaches no returned state")
     return _prune(equation.__name__, names, recorder.nodes, outputs, alive)
+
+
+def _read_returned(equation: Callable[..., Any], recorder: Trace, names: list[str], returned: Any) -> list[int]:
+    """The nodes of the next states."""
+    returned = returned if isinstance(returned, tuple) else (returned,)
+    line = _return_line(equation)
+    if len(returned) != len(names):
+        wanted = f"{len(names)} next states ({', '.join(names)})" if len(names) > 1 else f"one next state ({names[0]})"
+        raise _Located(line, f"it must return {wanted}, but returns {len(returned)}")
+    for name, value in zip(names, returned, strict=True):
+        if isinstance(value, Source):
+            raise _Located(line, f"the next {name} is not an expression: {value._reason}")
+        if not isinstance(value, Vector) or value._trace is not recorder:
+            kind = type(value).__name__
+            raise _Located(line, f"the next {name} must be an expression of the arguments, not {kind}")
+        if not recorder._varies[value._index]:
+            raise _Located(line, f"the next {name} depends neither on the input nor on a state")
+    return [value._index for value in returned]
 
 
 def _read_arguments(equation: Callable[..., Any]) -> tuple[str, list[str], str]:
@@ -160,14 +170,14 @@ def _read_arguments(equation: Callable[..., Any]) -> tuple[str, list[str], str]:
     parameters = list(inspect.signature(equation).parameters.values())
     for parameter in parameters:
         if parameter.kind is not parameter.POSITIONAL_OR_KEYWORD or parameter.default is not parameter.empty:
-            raise CellError(f"argument {parameter.name!r} must be a plain one, without a default, * or **")
+            raise _Located(0, f"argument {parameter.name!r} must be a plain one, without a default, * or **")
     names = [p.name for p in parameters]
     vectors = "p" if names and names[-1] == "p" else ""
     if "p" in names[: len(names) - 1]:
-        raise CellError("p, the family of learned vectors, must be the last argument")
+        raise _Located(0, "p, the family of learned vectors, must be the last argument")
     states = names[1 : len(names) - bool(vectors)]
     if not states or names[0] == vectors:
-        raise CellError("it needs an input and at least one state: def f(x, h)")
+        raise _Located(0, "it needs an input and at least one state: def f(x, h)")
     return names[0], states, vectors
 
 
@@ -191,7 +201,7 @@ def _definition_line(equation: Callable[..., Any]) -> int:
     first = equation.__code__.co_firstlineno
     try:
         lines = inspect.getsourcelines(equation)[0]
-    except (OSError, TypeError):
+    except (OSError, TypeError, SyntaxError, TokenError):  # typed into a console, or a snippet of a page
         return first
     return next((first + k for k, text in enumerate(lines) if text.lstrip().startswith("def ")), first)
 

@@ -34,9 +34,8 @@ _FUSED: dict[Program, Callable[..., Any]] = {
     gru_reset_after.program: torch.gru,
     lstm.program: torch.lstm,
 }
-_SATURATED = (
-    1e4  # sigmoid is exactly 0 or 1 here in every dtype, whatever a trained gate adds, and bfloat16 can hold it
-)
+# Here sigmoid is exactly 0 or 1 in every dtype, whatever a trained gate adds; bfloat16 can hold it.
+_SATURATED = 1e4
 
 
 def find_obstacle(program: Program, variant: Variant) -> str:

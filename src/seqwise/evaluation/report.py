@@ -16,6 +16,7 @@ import numpy as np
 
 from seqwise.errors import DataError
 from seqwise.evaluation import figures
+from seqwise.evaluation.confusion import MOST_CLASSES, confusion, ordered_confusion
 
 HEADLINES = {  # name in metrics.json -> (for people, whether more is better)
     "accuracy": ("Accuracy", True),
@@ -179,7 +180,7 @@ def _page(content: ReportContent) -> dict[str, Any]:
     counts |= {split: of for split, of in content.counts.items() if split not in counts}
     size = next(iter(counts.values())) if counts else {name: of["support"] for name, of in block["per_class"].items()}
     by_size = sorted(content.classes, key=lambda name: (-size.get(name, 0), name))
-    matrix, names, left = figures.ordered_confusion(
+    matrix, names, left = ordered_confusion(
         np.asarray(block["confusion_matrix"]["counts"]), block["confusion_matrix"]["classes"]
     )
     return {
@@ -194,9 +195,9 @@ def _page(content: ReportContent) -> dict[str, Any]:
         "totals": {split: sum(of.values()) for split, of in counts.items()},
         "balance": _safe(figures.class_balance(counts, by_size)) if counts else None,
         "curves": _safe_all(figures.learning_curves(content.history, _reference(content)) if content.history else []),
-        "confusions": _safe_all([figures.confusion(matrix, names, normalised=flag) for flag in (False, True)]),
+        "confusions": _safe_all([confusion(matrix, names, normalised=flag) for flag in (False, True)]),
         "collapsed": left,
-        "most": figures.MOST_CLASSES,
+        "most": MOST_CLASSES,
         **_probability_figures(content),
         "classes": _class_rows(block, by_size),
         "parts": _part_rows(content.parts),

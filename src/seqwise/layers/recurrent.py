@@ -5,7 +5,6 @@ Axis letters: B batch, T steps, D input features, H hidden units, L layers times
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -17,12 +16,11 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from seqwise.cells import Cell
 from seqwise.errors import ConfigurationError, InputError
 from seqwise.layers.arguments import arrange_lengths, arrange_resets, arrange_states, check_share, check_size
-from seqwise.ops import BACKENDS, Variant, Weights, check_backend, recurrence
+from seqwise.layers.parameters import RecurrentParameters
+from seqwise.ops import Variant, check_backend, recurrence
 
-_PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "vector")
 
-
-class Recurrent(nn.Module):
+class Recurrent(RecurrentParameters):
     """Any cell, stacked and run over time: what `torch.nn.LSTM` is for the LSTM.
 
     Arguments after `cell` are those of `torch.nn.LSTM`, in its order and with its defaults.
@@ -73,7 +71,6 @@ class Recurrent(nn.Module):
         zoneout: float = 0.0,
         backend: str = "auto",
     ) -> None:
-        super().__init__()
         if not isinstance(cell, Cell):
             raise ConfigurationError(f"cell: expected a cell made with @cell, got {type(cell).__name__}.")
         for name, size in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
@@ -87,33 +84,15 @@ class Recurrent(nn.Module):
             raise ConfigurationError(f"recurrent_dropout: cell {cell.name} has no recurrent product for it to act on.")
         if dropout and num_layers == 1:
             warnings.warn(f"dropout={dropout} acts between layers, and there is one layer.", stacklevel=2)
-        self.cell = cell
-        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
-        self.bias, self.batch_first, self.bidirectional = bool(bias), bool(batch_first), bool(bidirectional)
-        self.dropout, self.proj_size = float(dropout), 0
-        self.recurrent_dropout, self.zoneout, self.backend = float(recurrent_dropout), float(zoneout), backend
         some = torch.empty(0)
         check_backend(
             backend,
             cell.program,
             Variant(recurrent_mask=some if recurrent_dropout else None, zoneout=some if zoneout else None),
         )
-        directions = 2 if self.bidirectional else 1
-        for layer in range(num_layers):
-            for suffix in ("", "_reverse")[:directions]:
-                features = input_size if layer == 0 else hidden_size * directions
-                for name, shape in self._shapes(features).items():
-                    parameter = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
-                    self.register_parameter(f"{name}_l{layer}{suffix}", parameter)
-        if not self._is_torchs:
-            self.register_buffer("cell_id", torch.tensor(cell.program.fingerprint, device=device))
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Draw every parameter from U(-1/sqrt(H), 1/sqrt(H)), in torch.nn's order."""
-        bound = 1.0 / math.sqrt(self.hidden_size)
-        for parameter in self.parameters():
-            nn.init.uniform_(parameter, -bound, bound)
+        super().__init__(cell, input_size, hidden_size, num_layers, bias, bidirectional, device, dtype)
+        self.batch_first, self.dropout, self.proj_size = bool(batch_first), float(dropout), 0
+        self.recurrent_dropout, self.zoneout, self.backend = float(recurrent_dropout), float(zoneout), backend
 
     def forward(
         self,
@@ -188,17 +167,15 @@ class Recurrent(nn.Module):
         self, x: Tensor, states: tuple[Tensor, ...], lengths: Tensor | None, resets: Tensor | None
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """All layers: x (T, B, D), states each (L, B, H) -> outputs (T, B, .), final states each (L, B, H)."""
-        finals = []
-        suffixes = ("", "_reverse") if self.bidirectional else ("",)
-        for layer in range(self.num_layers):
+        finals: list[tuple[Tensor, ...]] = []
+        for layer, endings in enumerate(self._endings()):
             outputs = []
-            for direction, suffix in enumerate(suffixes):
-                index = layer * len(suffixes) + direction
+            for direction, ending in enumerate(endings):
                 result = recurrence(
                     self.cell,
                     x,
-                    tuple(s[index] for s in states),
-                    self._weights(f"_l{layer}{suffix}"),
+                    tuple(s[len(finals)] for s in states),
+                    self._weights(ending),
                     Variant(
                         lengths,
                         resets,
@@ -215,12 +192,6 @@ class Recurrent(nn.Module):
                 x = nn.functional.dropout(x, self.dropout, self.training)
         return x, tuple(torch.stack(layers) for layers in zip(*finals, strict=True))
 
-    def _weights(self, ending: str) -> Weights:
-        recurrent, input_bias, recurrent_bias, vectors = (
-            getattr(self, name + ending, None) for name in ("weight_hh", "bias_ih", "bias_hh", "vector")
-        )
-        return Weights(getattr(self, "weight_ih" + ending), recurrent, input_bias, recurrent_bias, vectors)
-
     def _draw_recurrent_mask(self, x: Tensor) -> Tensor | None:
         if not self.recurrent_dropout or not self.training:
             return None
@@ -234,59 +205,6 @@ class Recurrent(nn.Module):
         if self.training:
             return x.new_empty(states, *x.shape[:2], self.hidden_size).bernoulli_(self.zoneout)
         return x.new_full((states, 1, 1, 1), self.zoneout)
-
-    def _shapes(self, features: int) -> dict[str, tuple[int, ...]]:
-        program, hidden = self.cell.program, self.hidden_size
-        rows, recurrent = len(program.input_gates) * hidden, len(program.recurrent_gates) * hidden
-        shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, features)}
-        if recurrent:
-            shapes["weight_hh"] = (recurrent, hidden)
-        if self.bias:
-            shapes["bias_ih"] = (rows,)
-        if self.bias and recurrent:
-            shapes["bias_hh"] = (recurrent,)
-        if program.vectors:
-            shapes["vector"] = (len(program.vectors), hidden)
-        return shapes
-
-    @property
-    def _is_torchs(self) -> bool:
-        return not BACKENDS["vendor"].find_obstacle(self.cell.program, Variant())
-
-    def _load_from_state_dict(
-        self,
-        state_dict: dict[str, Any],
-        prefix: str,
-        local_metadata: dict[str, Any],
-        strict: bool,
-        missing_keys: list[str],
-        unexpected_keys: list[str],
-        error_msgs: list[str],
-    ) -> None:
-        saved = state_dict.get(prefix + "cell_id")
-        expected = None if self._is_torchs else self.cell.program.fingerprint
-        if prefix + "weight_ih_l0" in state_dict and (None if saved is None else int(saved)) != expected:
-            error_msgs.append(
-                f"{prefix or 'this layer'}: these weights were saved for another equation than cell {self.cell.name!r}; "
-                "torch.nn and other cells use the same names and shapes, so that they would fit and be wrong"
-                + (" (torch.nn.GRU's belong to GRU(reset_after=True))." if self.cell.name == "gru" else ".")
-            )
-            return
-        super()._load_from_state_dict(
-            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
-        )
-
-    @property
-    def all_weights(self) -> list[list[nn.Parameter]]:
-        """The parameters, one list per layer and direction, as in torch.nn."""
-        names = [
-            f"_l{k}{suffix}" for k in range(self.num_layers) for suffix in ("", "_reverse")[: 1 + self.bidirectional]
-        ]
-        present = dict(self.named_parameters(recurse=False))
-        return [[present[name + end] for name in _PARAMETERS if name + end in present] for end in names]
-
-    def flatten_parameters(self) -> None:
-        """Nothing to do: there for code that calls it on torch.nn's layers."""
 
     def extra_repr(self) -> str:
         """Sizes, and the options that differ from their defaults."""

@@ -1,0 +1,110 @@
+"""What goes where: results on standard output, everything that is said to a person while they wait on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+FIGURES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "weighted_f1": "weighted F1",
+    "mcc": "MCC",
+    "log_loss": "log loss (lower is better)",
+    "expected_calibration_error": "calibration error (lower is better)",
+}
+POSITIVE_FIGURES = {"precision": "precision", "recall": "recall", "f1": "F1", "pr_auc": "PR-AUC"}
+CLASSES_SHOWN = 12  # a longer table scrolls away; the report has all of them
+
+
+def say(message: str) -> None:
+    """Tell the person something that is no result."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document; a figure that is not finite has no business in it."""
+    print(json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False))
+
+
+def metrics_table(block: Mapping[str, Any], title: str) -> None:
+    """Print the figures of the model beside those of the baseline.
+
+    Args:
+        block: one block of `metrics.json`, with its `baseline` where there is one.
+        title: what was evaluated on what.
+    """
+    baseline = block.get("baseline")
+    figures = dict(FIGURES)
+    if "positive" in block:
+        figures |= {key: f"{name} of {block['positive']}" for key, name in POSITIVE_FIGURES.items()}
+    rows = [
+        [name, _figure(block.get(key)), *([_figure(baseline.get(key))] if baseline else [])]
+        for key, name in figures.items()
+        if block.get(key) is not None
+    ]
+    print_table(title, ["", "model", *(["baseline"] if baseline else [])], rows)
+
+
+def class_table(block: Mapping[str, Any]) -> None:
+    """Print precision, recall and F1 of every class, the rarest first, beside those of the baseline."""
+    baseline = block.get("baseline")
+    classes = sorted(block["per_class"].items(), key=lambda item: item[1]["support"])
+    rows = []
+    for name, figures in classes[:CLASSES_SHOWN]:
+        row = [name, f"{figures['support']:,}"]
+        for key in ("precision", "recall", "f1"):
+            row.append(_value(figures[key]))
+            if baseline:
+                row.append(_value(baseline["per_class"][name][key]))
+        rows.append(row)
+    hidden = len(classes) - CLASSES_SHOWN
+    title = "By class" + (f" (the {CLASSES_SHOWN} rarest; {hidden} more in the report)" if hidden > 0 else "")
+    beside = ["baseline"] if baseline else []
+    header = ["class", "examples", "precision", *beside, "recall", *beside, "F1", *beside]
+    print_table(title, header, rows)
+
+
+def confusion_table(block: Mapping[str, Any]) -> None:
+    """Print the confusion matrix, if it is small enough to be read in a terminal."""
+    matrix = block["confusion_matrix"]
+    classes, counts = matrix["classes"], matrix["counts"]
+    if len(classes) > CLASSES_SHOWN:
+        return
+    rows = [[name, *(f"{count:,}" for count in row)] for name, row in zip(classes, counts, strict=True)]
+    print_table("Confusion matrix", ["true \\ predicted", *classes], rows)
+
+
+def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: bool = True) -> None:
+    """Print a table on standard output; all columns but the first hold numbers and stand to the right, or none does."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    # Into a pipe or a file the table keeps its natural width: nothing is cut off or wrapped there.
+    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for position, name in enumerate(header):
+        table.add_column(Text(name), justify="right" if numbers and position else "left")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(Text(title, style="bold"), soft_wrap=True)
+    console.print(table)
+
+
+def _figure(figure: Mapping[str, float | None] | None) -> str:
+    """A figure with its interval: .914 [.903, .925]."""
+    if figure is None or figure["value"] is None:
+        return "undefined"
+    if figure.get("low") is None or figure.get("high") is None:
+        return _value(figure)
+    return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"
+
+
+def _value(figure: Mapping[str, float | None]) -> str:
+    value = figure["value"]
+    return "undefined" if value is None else f"{value:.3f}"

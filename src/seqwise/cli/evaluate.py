@@ -1,0 +1,55 @@
+"""`seqwise evaluate`: how good a trained model is on other labelled data."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from seqwise.cli.console import class_table, confusion_table, metrics_table, print_json, say
+from seqwise.cli.options import Device, Json, ModelFolder
+
+
+def evaluate(
+    folder: ModelFolder,
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA",
+            help="A file, or a folder or named data set of which the test part is taken.",
+            show_default=False,
+        ),
+    ],
+    text: Annotated[
+        str | None, typer.Option(help="Column of the sequences, if not as in training.", metavar="COL")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Column of the classes, if not as in training.", metavar="COL")
+    ] = None,
+    save: Annotated[bool, typer.Option("--save", help="Write the figures to metrics.json as its test block.")] = False,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Evaluate a trained model on labelled data.
+
+    Its baseline is evaluated beside it. The columns of training are remembered. A label that training never saw is an
+    error: no model could predict it.
+
+    \b
+    Examples:
+      seqwise evaluate my-model test.csv
+      seqwise evaluate my-model test.csv --save --json > figures.json
+    """
+    from seqwise.experiments.evaluation import run_evaluation
+
+    outcome = run_evaluation(folder, data, text=text, label=label, save=save, device=device, say=say)
+    if json:
+        print_json(outcome.metrics)
+        return
+    metrics_table(
+        outcome.metrics, f"{outcome.name}: {outcome.metrics['examples']:,} examples, 95% intervals in brackets"
+    )
+    class_table(outcome.metrics)
+    confusion_table(outcome.metrics)
+    if outcome.verdict:
+        print(outcome.verdict)

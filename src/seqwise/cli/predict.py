@@ -1,0 +1,93 @@
+"""`seqwise predict`: what a trained model says of new sequences."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from itertools import chain
+from json import dumps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seqwise.cli.console import say
+from seqwise.cli.options import Device, Json, ModelFolder
+from seqwise.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from seqwise.experiments.prediction import Prediction
+
+TEXT_SHOWN = 60  # characters of a text repeated beside its label
+
+
+def predict(
+    folder: ModelFolder,
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="TEXT", help="Texts to classify; - reads lines from standard input.", show_default=False
+        ),
+    ] = None,
+    input_: Annotated[Path | None, typer.Option("--input", help="Read the texts from a file.", metavar="FILE")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write the input's columns, label and probabilities to a file.", metavar="FILE")
+    ] = None,
+    text: Annotated[str | None, typer.Option(help="Column of the texts, if not as in training.", metavar="COL")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output file.")] = False,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Predict the classes of new sequences.
+
+    One line for each text, in order: label, probability, and the beginning of the text.
+
+    \b
+    Examples:
+      seqwise predict my-model "what a film" "two hours of my life"
+      cat reviews.txt | seqwise predict my-model -
+      seqwise predict my-model --input new.csv --output labelled.csv
+    """
+    if bool(texts) == bool(input_):
+        raise ConfigurationError("give either texts, or --input FILE, or - to read lines from standard input")
+    if texts and "-" in texts and len(texts) > 1:
+        raise ConfigurationError("- reads every text from standard input: give no other text beside it")
+    if text and not input_:
+        raise ConfigurationError("--text names a column of the --input file, and there is none")
+    if overwrite and not output:
+        raise ConfigurationError("--overwrite replaces the --output file, and there is none")
+    from seqwise.experiments.prediction import PredictionRun
+
+    run = PredictionRun(folder, device=device)
+    if input_:
+        source = run.from_file(input_, text)
+    else:
+        source = run.from_lines(sys.stdin.buffer) if texts == ["-"] else run.from_texts(texts or [])
+    if output:
+        rows = run.write(source, output, overwrite=overwrite)
+        document = {"output": str(output), "rows": rows}
+        print(dumps(document)) if json else say(f"{rows:,} rows with labels written to {output}")
+    elif json:
+        _print_document(run.classes, run.answers(source))
+    else:
+        for prediction in run.answers(source):
+            print(prediction.label, f"{prediction.probability:.4f}", beginning(prediction.text), sep="\t", flush=True)
+
+
+def beginning(text: str) -> str:
+    """The first characters of a text, on one line."""
+    words = " ".join(text[: 4 * TEXT_SHOWN].split())
+    return words if len(words) <= TEXT_SHOWN else words[: TEXT_SHOWN - 1] + "…"
+
+
+def _print_document(classes: list[str], predictions: Iterable[Prediction]) -> None:
+    """Print one JSON document piece by piece: the input may be larger than the memory."""
+    print(f'{{"classes": {dumps(classes, ensure_ascii=False)}, "predictions": [', end="")
+    for separator, prediction in zip(chain(["\n"], iter(lambda: ",\n", None)), predictions, strict=False):
+        entry = {
+            "label": prediction.label,
+            "probability": round(prediction.probability, 6),
+            "probabilities": {name: round(value, 6) for name, value in prediction.probabilities.items()},
+        }
+        print(separator + dumps(entry, ensure_ascii=False), end="")
+    print("\n]}")

@@ -1,0 +1,123 @@
+"""`seqwise train`: from a file of labelled sequences to an evaluated model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seqwise.cli.console import class_table, metrics_table, print_json, print_table, say
+from seqwise.cli.options import Json, OptionalDevice, Overwrite, Seed, Set
+
+
+def _print_schema(asked: bool) -> None:
+    if asked:
+        from seqwise.experiments.configuration import configuration_schema
+
+        print_json(configuration_schema())
+        raise typer.Exit
+
+
+def train(
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA",
+            help="A file, a folder of {train,validation,test}.parquet, or a named data set.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the model.", show_default=False)],
+    text: Annotated[str | None, typer.Option(help="Column of the sequences.", metavar="COL")] = None,
+    label: Annotated[str | None, typer.Option(help="Column of the classes.", metavar="COL")] = None,
+    weight: Annotated[str | None, typer.Option(help="Column of sample weights.", metavar="COL")] = None,
+    validation: Annotated[
+        str | None, typer.Option(help="Validation data; by default a part of DATA is held back.", metavar="DATA")
+    ] = None,
+    test: Annotated[
+        str | None, typer.Option(help="Test data: only evaluated, never learned from.", metavar="DATA")
+    ] = None,
+    positive: Annotated[str | None, typer.Option(help="The class of interest of two.", metavar="LABEL")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="wide_deep, recurrent or linear: model.architecture.", metavar="NAME")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file with the configuration.", metavar="FILE")] = None,
+    set_: Set = None,
+    time_budget: Annotated[
+        str | None, typer.Option(help="End within this time, everything included: 90s, 5m, 1h.", metavar="TIME")
+    ] = None,
+    device: OptionalDevice = None,
+    seed: Seed = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
+    overwrite: Overwrite = False,
+    json: Json = False,
+    schema: Annotated[
+        bool,
+        typer.Option(
+            "--schema",
+            callback=_print_schema,
+            is_eager=True,
+            help="Print the JSON Schema of the configuration and stop.",
+            show_default=False,
+        ),
+    ] = False,
+) -> None:
+    """Train a classifier, and report honestly.
+
+    The rare classes of the data decide (macro F1). Beside the model a trivial baseline is fitted on the same examples;
+    both stand in the table, in metrics.json and in report.html.
+
+    \b
+    Examples:
+      seqwise train reviews.csv --text review --label sentiment --out my-model
+      seqwise train sms_spam --test sms_spam --positive spam --out spam-model
+      seqwise train names.tsv --text name --label sex --out m --time-budget 5m --set model.cell=gru
+    """
+    from seqwise.experiments.configuration import build_configuration
+    from seqwise.experiments.training import TrainingRequest, run_training
+
+    configuration = build_configuration(
+        config,
+        set_ or (),
+        {
+            "data.text": text,
+            "data.label": label,
+            "data.weight": weight,
+            "model.architecture": model,
+            "training.time_budget": time_budget,
+            "training.device": device,
+            "training.seed": seed,
+        },
+    )
+    request = TrainingRequest(
+        data=data,
+        configuration=configuration,
+        folder=out,
+        validation=validation,
+        test=test,
+        positive=positive,
+        overwrite=overwrite,
+        resume=resume,
+    )
+    outcome = run_training(request, say=say)
+    if json:
+        print_json(outcome.to_dict())
+    else:
+        for part, block in outcome.metrics.items():
+            metrics_table(block, f"{part.capitalize()}: {block['examples']:,} examples, 95% intervals in brackets")
+        class_table(outcome.metrics.get("test", outcome.metrics["validation"]))
+        if len(outcome.parts) > 1:
+            rows = [
+                [name, f"{figures['accuracy']:.3f}", f"{figures['macro_f1']:.3f}"]
+                for name, figures in outcome.parts.items()
+            ]
+            print_table("What each part reaches alone (validation)", ["part", "accuracy", "macro F1"], rows)
+        print(outcome.verdict)
+        print(f"\nReport:  {out / 'report.html'}")
+        print(f'Predict: seqwise predict {out} "a text of yours"')
+        if not test:
+            print(f"Test:    seqwise evaluate {out} TEST_DATA")
+    if outcome.interrupted:
+        say(f"Interrupted: the best model so far is saved in {out}; add --resume to go on.")
+        raise typer.Exit(130)

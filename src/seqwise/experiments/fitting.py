@@ -1,0 +1,157 @@
+"""Fitting the baseline and the model on the same examples, within the time that there is."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqwise.estimators import SequenceClassifier
+from seqwise.evaluation import Baseline, fit_baseline
+from seqwise.experiments.configuration import Configuration
+from seqwise.experiments.reading import Part, TrainingData
+from seqwise.training import Callback, Progress
+
+FINISHING = 2.0  # seconds for intervals, pictures and files
+SHORTEST = 1.0  # seconds that training gets even if everything before it took the whole budget
+
+
+@dataclass
+class FittedModel:
+    """A fitted classifier, and what its fit has found out.
+
+    Attributes:
+        estimator: the classifier.
+        validation: its probabilities of the validation examples, (n, C), before a second fit learned from them too.
+        refitted: whether there was such a second fit.
+        interrupted: whether Ctrl-C ended the fit.
+        notes: what a reader of the report should know.
+    """
+
+    estimator: SequenceClassifier
+    validation: np.ndarray | None
+    refitted: bool
+    interrupted: bool
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def parts(self) -> dict[str, dict[str, float]]:
+        """Validation figures of each part alone, and of all together."""
+        return self.estimator.parts_
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """A record for each epoch."""
+        return self.estimator.history_
+
+    @property
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """Sections with every value decided."""
+        return self.estimator.settings_.to_dict()
+
+
+class Deadline(Callback):
+    """Moves the end of the time budget, so that what comes after training is over in time too.
+
+    Args:
+        moment: on `time.monotonic`, when everything has to be over.
+        evaluations: how many times the work of one validation is still to be done after training.
+    """
+
+    def __init__(self, moment: float, evaluations: float) -> None:
+        self._moment, self._evaluations = moment, evaluations
+        self._latest = self._earliest = 0.0  # on the clock of the fit
+
+    def on_start(self, run: Any) -> None:
+        """Set the limit."""
+        left = self._moment - time.monotonic()
+        self._latest = run.engine.agree(run.now() + left - max(FINISHING, 0.05 * left))
+        self._earliest = run.engine.agree(run.now() + SHORTEST)
+        self._set(run)
+
+    def on_epoch(self, run: Any, record: dict[str, Any]) -> None:
+        """Set it again: now it is better known how long a validation takes."""
+        self._set(run)
+
+    def _set(self, run: Any) -> None:
+        run.time_limit = max(self._latest - self._evaluations * run.validation_seconds, self._earliest)
+
+
+def fit_baseline_on(part: Part, configuration: Configuration) -> Baseline:
+    """Fit n-grams and logistic regression: of words, or of characters where the model reads characters."""
+    return fit_baseline(
+        part.texts,
+        part.labels,
+        unit=configuration.text.unit,
+        sample_weight=part.weights,
+        seed=configuration.training.seed,
+    )
+
+
+def fit_model(
+    data: TrainingData, configuration: Configuration, *, folder: Path, resume: bool, deadline: float | None
+) -> FittedModel:
+    """Fit the classifier that the configuration describes.
+
+    Args:
+        data: what to learn from.
+        configuration: every section.
+        folder: for history and checkpoints.
+        resume: go on from the newest checkpoint there.
+        deadline: on `time.monotonic`, when training, evaluation and report have to be over.
+
+    Raises:
+        ConfigurationError: the settings do not go together, or the checkpoint is that of another run.
+        DivergenceError: the loss became NaN or infinite.
+    """
+    callbacks: list[Callback] = [Progress()]
+    training = configuration.training
+    if deadline is not None:
+        training = training.model_copy(update={"time_budget": max(deadline - time.monotonic(), SHORTEST)})
+        held, tested = (0 if part is None else len(part) for part in (data.validation, data.test))
+        callbacks.append(Deadline(deadline, evaluations=1 + (tested / held if held else 0)))
+    # A validation part of its own is handed over. What is held back of the training data is held back by the estimator
+    # (by the same rule and seed as in `data`), which may then fit once more on everything.
+    own = data.validation is not None and not data.split
+    estimator = SequenceClassifier.from_settings(
+        text=configuration.text,
+        model=configuration.model,
+        imbalance=configuration.imbalance,
+        training=training,
+        validation=0.0 if data.validation is None else configuration.data.validation,
+    )
+    whole = data.whole
+    estimator.fit(
+        whole.texts,
+        whole.labels,
+        whole.weights,
+        validation_data=(data.validation.texts, data.validation.labels) if own and data.validation else None,
+        folder=folder,
+        resume=resume,
+        callbacks=callbacks,
+    )
+    validation = None
+    if data.validation is not None:
+        assert estimator.validation_ is not None
+        _, targets, validation = estimator.validation_
+        assert np.array_equal(targets, data.validation.targets(data.classes)), "model and baseline are split alike"
+    interrupted = estimator.fit_history_.interrupted
+    refitted = bool(data.split and estimator.settings_.training.refit and not interrupted)
+    return FittedModel(estimator, validation, refitted, interrupted, _notes(data, estimator, refitted, interrupted))
+
+
+def _notes(data: TrainingData, estimator: SequenceClassifier, refitted: bool, interrupted: bool) -> list[str]:
+    notes = []
+    if refitted:
+        notes.append(
+            f"After the validation, model and baseline were fitted once more on all {len(data.whole):,} training examples; "
+            "the validation figures are those of the first fit, the saved model is the second."
+        )
+    if estimator.fit_history_.stopped == "time":
+        notes.append("The time budget ended the training.")
+    if interrupted:
+        notes.append("The training was interrupted; the saved model is the best one until then.")
+    return notes

@@ -1,0 +1,215 @@
+"""What `seqwise predict` calls: texts from the command line, from standard input or from a file, answered in order.
+
+Nothing is held longer than one chunk, so that files larger than the memory and endless pipes work alike.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+from seqwise.data import open_table, write_table
+from seqwise.errors import ConfigurationError, DataError, FileError
+from seqwise.prediction import Predictor
+
+CHUNK = 2048  # rows of a file answered at a time
+Chunk = dict[str, list[Any]]
+
+
+class Prediction(NamedTuple):
+    """The answer to one text."""
+
+    text: str
+    label: str
+    probabilities: dict[str, float]
+
+    @property
+    def probability(self) -> float:
+        """Of the label that was chosen."""
+        return self.probabilities[self.label]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where texts come from.
+
+    Attributes:
+        chunks: rows as columns of values.
+        column: of the texts.
+        rows: how many there are, if that is known.
+    """
+
+    chunks: Iterable[Chunk]
+    column: str
+    rows: int | None
+
+
+class PredictionRun:
+    """A trained model that answers.
+
+    Args:
+        folder: of the model.
+        device: where to compute.
+
+    Raises:
+        ModelFolderError: the folder does not hold a sound model.
+    """
+
+    def __init__(self, folder: Path, device: str = "auto") -> None:
+        self._predictor = Predictor.load(folder, device=device)
+
+    @property
+    def classes(self) -> list[str]:
+        """The C names."""
+        return [str(name) for name in self._predictor.classes]
+
+    def from_file(self, path: Path, column: str | None = None) -> Source:
+        """Read texts from a column of a file: the one that is given, or that of training.
+
+        Raises:
+            FileError: the file cannot be read.
+            DataError: there is no such column.
+            ConfigurationError: no column is given, and the model does not know one (it was trained on a list of texts).
+        """
+        table = open_table(path)
+        remembered = self._predictor.settings.get("data", {}).get("text")
+        if column is None and remembered is None:
+            raise ConfigurationError("the model does not know from which column its texts came: name it with --text")
+        wanted = str(column or remembered)
+        if column is None and wanted not in table.columns:
+            there = ", ".join(map(repr, table.columns))
+            raise DataError(
+                f"{path} has no column {wanted!r}, from which the model learned; name one of {there} with --text"
+            )
+        table.require(wanted, "text column")
+        return Source(table.iter_chunks(CHUNK), wanted, table.rows)
+
+    def from_texts(self, texts: list[str]) -> Source:
+        """Take texts as they are."""
+        return Source([{"text": texts}], "text", len(texts))
+
+    def from_lines(self, stream: BinaryIO) -> Source:
+        """Take every line of a stream as a text, as it arrives."""
+        return Source(({"text": lines} for lines in lines_of(stream)), "text", None)
+
+    def answers(self, source: Source) -> Iterator[Prediction]:
+        """Answer text by text, in order."""
+        with progress(source.rows) as advance:
+            for chunk in source.chunks:
+                texts = chunk[source.column]
+                labels, probabilities = self._answer(texts)
+                for text, label, row in zip(texts, labels, probabilities, strict=True):
+                    shown = text if isinstance(text, str) else " ".join(map(str, text or ()))
+                    yield Prediction(shown, label, dict(zip(self.classes, map(float, row), strict=True)))
+                advance(len(texts))
+
+    def write(self, source: Source, output: Path, *, overwrite: bool = False) -> int:
+        """Write every row of the input with its label and the probability of each class; return the number of rows.
+
+        The label stands in the column `label`, or `predicted_label` where the input has a `label` already; probabilities
+        in `probability_CLASS`. The file appears under its name when it is complete.
+
+        Raises:
+            FileError: there is such a file and `overwrite` is false, or it cannot be written.
+            DataError: the input has a column of a name that is needed.
+        """
+        if output.exists() and not overwrite:
+            raise FileError(f"{output} exists; --overwrite replaces it")
+        if not output.parent.is_dir():
+            raise FileError(f"there is no folder {output.parent} to write {output.name} to")
+        rows = 0
+
+        def answered() -> Iterator[Chunk]:
+            nonlocal rows
+            with progress(source.rows) as advance:
+                for chunk in source.chunks:
+                    labels, probabilities = self._answer(chunk[source.column])
+                    rows += len(labels)
+                    yield with_answers(chunk, labels, probabilities, self.classes)
+                    advance(len(labels))
+
+        # The suffix decides the format, so the unfinished file keeps it.
+        unfinished = output.with_name(f".unfinished-{os.getpid()}-{output.name}")
+        try:
+            write_table(unfinished, answered())
+            os.replace(unfinished, output)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        return rows
+
+    def _answer(self, texts: list[Any]) -> tuple[list[str], np.ndarray]:
+        """The label of every text, and probabilities (n, C); a missing text is an empty one."""
+        probabilities = self._predictor.predict_proba(["" if text is None else text for text in texts])
+        names = self.classes
+        return [names[best] for best in probabilities.argmax(axis=1)], probabilities
+
+
+def with_answers(chunk: Chunk, labels: list[str], probabilities: np.ndarray, classes: list[str]) -> Chunk:
+    """Return the rows with the columns of the prediction behind their own.
+
+    Raises:
+        DataError: a column of that name is there already.
+    """
+    columns: Chunk = {"predicted_label" if "label" in chunk else "label": list(labels)}
+    columns |= {f"probability_{name}": probabilities[:, index].tolist() for index, name in enumerate(classes)}
+    taken = [name for name in columns if name in chunk]
+    if taken:
+        raise DataError(f"the input has a column {taken[0]!r} already; rename it there")
+    return {**chunk, **columns}
+
+
+def lines_of(stream: BinaryIO) -> Iterator[list[str]]:
+    """Yield the lines that have arrived, without waiting for more: a pipe that stays open is answered at once.
+
+    A line ends with a line feed (a carriage return before it belongs to the end); an empty line is a text too.
+
+    Raises:
+        FileError: a line is not UTF-8.
+    """
+    read = getattr(stream, "read1", stream.read)
+    unfinished: list[bytes] = []  # pieces of a line whose end has not come; joined once, for a line may be long
+    number = 0
+    while piece := read(1 << 16):
+        *ended, rest = piece.split(b"\n")
+        if ended:
+            ended[0] = b"".join([*unfinished, ended[0]])
+            unfinished = []
+            yield _decoded(ended, number)
+            number += len(ended)
+        if rest:
+            unfinished.append(rest)
+    if unfinished:
+        yield _decoded([b"".join(unfinished)], number)
+
+
+def _decoded(lines: list[bytes], before: int) -> list[str]:
+    texts = []
+    for position, line in enumerate(lines, before + 1):
+        try:
+            texts.append(line.removesuffix(b"\r").decode())
+        except UnicodeDecodeError as error:
+            raise FileError(
+                f"line {position} of standard input is not UTF-8: its byte {error.start + 1} is 0x{line[error.start]:02x}"
+            ) from None
+    return texts
+
+
+@contextmanager
+def progress(rows: int | None) -> Iterator[Any]:
+    """A bar on standard error while rows are answered; where that is no terminal, nothing."""
+    if not sys.stderr.isatty() or (rows is not None and rows <= CHUNK):
+        yield lambda count: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("predicting", total=rows)
+        yield lambda count: bar.advance(task, count)

@@ -1,0 +1,238 @@
+"""From what the person named on the command line to checked examples for training, validation and test."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from seqwise.data import (
+    DataSettings,
+    DataSource,
+    Duplicates,
+    Examples,
+    find_duplicates,
+    load_examples,
+    resolve,
+    stratified_split,
+)
+from seqwise.errors import ConfigurationError, DataError
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Examples of one part.
+
+    Attributes:
+        texts: n texts, in memory or streamed.
+        labels: (n,) strings.
+        weights: (n,) or None.
+        rows: the number of each example in its file, from 1, (n,).
+        name: of the file.
+    """
+
+    texts: Sequence[Any]
+    labels: np.ndarray
+    weights: np.ndarray | None
+    rows: np.ndarray
+    name: str
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def targets(self, classes: Sequence[str]) -> np.ndarray:
+        """Return class numbers, (n,).
+
+        Raises:
+            DataError: a label is none of the classes; names the label and its first row.
+        """
+        index = {name: number for number, name in enumerate(classes)}
+        unseen = Counter(label for label in self.labels.tolist() if label not in index)
+        if unseen:
+            name = min(unseen, key=lambda label: int(np.argmax(self.labels == label)))
+            first = int(self.rows[int(np.argmax(self.labels == name))])
+            more = f"; {len(unseen) - 1} more labels are unseen too" if len(unseen) > 1 else ""
+            raise DataError(
+                f"{self.name}, row {first}: the label {name!r} ({unseen[name]} rows) was not seen in training, "
+                f"which knew {', '.join(map(repr, list(classes)[:20]))}{more}"
+            )
+        return np.array([index[label] for label in self.labels.tolist()], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Everything that a training run reads.
+
+    Attributes:
+        name: of the data.
+        text: column of the texts.
+        label: column of the classes.
+        whole: the training file.
+        training: what is learned from: the whole, or what the validation part has left of it.
+        validation: what the best epoch is chosen by; None if nothing was held back.
+        test: only evaluated; None if there is none.
+        classes: the C names, sorted.
+        counts: examples of each class in all of the training file, held-back ones included.
+        duplicates: texts that occur more than once, within the training file and across to the test part.
+        notes: what a person should know about the data, one sentence each.
+    """
+
+    name: str
+    text: str
+    label: str
+    whole: Part
+    training: Part
+    validation: Part | None
+    test: Part | None
+    classes: list[str]
+    counts: dict[str, int]
+    duplicates: Duplicates
+    notes: list[str]
+
+    @property
+    def split(self) -> bool:
+        """Whether the validation part was split off the training file."""
+        return self.training is not self.whole
+
+    def summary(self) -> str:
+        """How much there is of what, in one sentence."""
+        sizes = f"{len(self.training):,} examples for training"
+        if self.validation is not None:
+            sizes += f", {len(self.validation):,} for validation"
+        if self.test is not None:
+            sizes += f", {len(self.test):,} for the test"
+        rarest, commonest = (choose(self.counts, key=lambda name: self.counts[name]) for choose in (min, max))
+        ends = [f"{name!r} ({self.counts[name]:,})" for name in (rarest, commonest)]
+        return f"{self.name}: {sizes}; {len(self.classes)} classes, from {' to '.join(ends)}"
+
+
+def read_training_data(
+    data: str,
+    settings: DataSettings,
+    *,
+    validation: str | None = None,
+    test: str | None = None,
+    seed: int = 0,
+    say: Say = lambda message: None,
+) -> TrainingData:
+    """Read and check every part.
+
+    Args:
+        data: a file, a folder, or the name of a data set.
+        settings: columns, and the share to hold back where there is no validation part.
+        validation: validation data; None takes the validation part of `data`, or holds examples back.
+        test: test data; of a folder or data set its test part is taken.
+        seed: of the split.
+        say: told what a person should know at once.
+
+    Raises:
+        FileError: something cannot be read.
+        DataError: columns or rows are not as needed, or there is one class only.
+        ConfigurationError: the columns are not known.
+    """
+    source = resolve(data)
+    text, label = columns_of(settings, source)
+    whole = _part(load_examples(source.table("train"), text, label, settings.weight))
+    counts = Counter(whole.labels.tolist())
+    classes = sorted(counts)
+    if len(classes) < 2:
+        raise DataError(f"{whole.name}: column {label!r} has only one class, {classes[0]!r}: at least two are needed")
+    held: Part | None = None
+    if validation is not None:
+        held = read_part(validation, "validation", text, label, settings.weight, say)
+    elif "validation" in source.splits:
+        held = read_part(data, "validation", text, label, settings.weight, say)
+    tested = None if test is None else read_part(test, "test", text, label, settings.weight, say)
+    for other in (held, tested):
+        if other is not None:
+            other.targets(classes)
+    duplicates = (
+        find_duplicates(whole.texts, whole.labels)
+        if tested is None
+        else find_duplicates(whole.texts, whole.labels, tested.texts, tested.labels)
+    )
+    training = whole
+    if held is None and settings.validation > 0:
+        kept, split_off = stratified_split(whole.labels, settings.validation, seed)
+        training, held = _at(whole, kept), _at(whole, split_off)
+    return TrainingData(
+        name=source.name,
+        text=text,
+        label=label,
+        whole=whole,
+        training=training,
+        validation=held,
+        test=tested,
+        classes=classes,
+        counts={name: counts[name] for name in classes},
+        duplicates=duplicates,
+        notes=_notes(counts, training, held),
+    )
+
+
+def read_part(
+    data: str, part: str, text: str, label: str, weight: str | None = None, say: Say = lambda message: None
+) -> Part:
+    """Read labelled examples: of a file all of them, of a folder or data set the part of that name.
+
+    Where the column of weights is missing every example counts alike, and `say` is told so.
+    """
+    table = resolve(data).table(part)
+    if weight is not None and weight not in table.columns:
+        say(f"{table.name} has no column {weight!r}: every example counts alike")
+        weight = None
+    return _part(load_examples(table, text, label, weight))
+
+
+def columns_of(settings: DataSettings, source: DataSource) -> tuple[str, str]:
+    """Return the columns of texts and labels: given, or named by the data set, or called `text` and `label`.
+
+    Raises:
+        ConfigurationError: they are none of this; names the columns that there are.
+    """
+    columns = source.table("train").columns
+    found = []
+    for option, given in (("text", settings.text), ("label", settings.label)):
+        column = given or source.metadata.get(option) or (option if option in columns else None)
+        if not column:
+            there = ", ".join(map(repr, columns))
+            raise ConfigurationError(
+                f"--{option} is missing: name one of the columns of {source.name}, which are {there}"
+            )
+        found.append(str(column))
+    return found[0], found[1]
+
+
+def _part(examples: Examples) -> Part:
+    assert examples.labels is not None
+    return Part(examples.texts, examples.labels, examples.weights, np.arange(1, examples.rows + 1), examples.name)
+
+
+def _at(part: Part, indices: np.ndarray) -> Part:
+    texts = part.texts
+    chosen = texts.take(indices) if hasattr(texts, "take") else [texts[i] for i in indices]
+    weights = None if part.weights is None else part.weights[indices]
+    return Part(chosen, part.labels[indices], weights, part.rows[indices], part.name)
+
+
+def _notes(counts: Mapping[str, int], training: Part, validation: Part | None) -> list[str]:
+    notes = []
+    single = [name for name, count in counts.items() if count < 2]
+    if single:
+        names = ", ".join(map(repr, single[:5])) + (" and others" if len(single) > 5 else "")
+        have = "a class has" if len(single) == 1 else f"{len(single)} classes have"
+        notes.append(
+            f"{have} only one example ({names}): it stays in the training part, so that the validation part cannot say "
+            "how well such a class is recognised"
+        )
+    blank = sum(1 for text in training.texts if isinstance(text, str) and not text.strip())
+    if blank:
+        notes.append(f"{blank:,} training texts hold nothing but white space; they are kept as empty sequences")
+    if validation is None:
+        notes.append("nothing is held back for validation: the last epoch is kept, and only test data are evaluated")
+    return notes

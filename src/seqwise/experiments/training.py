@@ -1,0 +1,176 @@
+"""What `seqwise train` calls: data -> baseline and model -> figures -> a model folder with its report."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seqwise.errors import ConfigurationError, DataError
+from seqwise.experiments.configuration import Configuration
+from seqwise.experiments.figures import Evaluated, figures_beside_baseline, verdict
+from seqwise.experiments.fitting import fit_baseline_on, fit_model
+from seqwise.experiments.folders import check_destination, clear_model
+from seqwise.experiments.reading import Say, TrainingData, read_training_data
+from seqwise.experiments.reporting import RunRecord, save_report
+from seqwise.experiments.stored_baseline import save_baseline
+from seqwise.prediction import resolve_device
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """What to train, and where to.
+
+    Attributes:
+        data: a file, a folder, or the name of a data set.
+        configuration: every section.
+        folder: for the model.
+        validation: validation data; None holds back a part of `data`, unless it has one.
+        test: test data, only evaluated.
+        positive: the class of interest of two.
+        overwrite: replace the model in the folder.
+        resume: go on where an interrupted run stopped.
+    """
+
+    data: str
+    configuration: Configuration
+    folder: Path
+    validation: str | None = None
+    test: str | None = None
+    positive: str | None = None
+    overwrite: bool = False
+    resume: bool = False
+
+
+@dataclass(frozen=True)
+class TrainingOutcome:
+    """What came out.
+
+    Attributes:
+        folder: where the model is.
+        metrics: content of `metrics.json`: "validation" and "test", as far as there were such examples.
+        parts: validation figures of each part of the model alone.
+        verdict: one sentence: has the model earned its place beside the baseline?
+        notes: what a person should know about the data.
+        seconds: the whole run.
+        interrupted: whether Ctrl-C ended it; the figures are those of the best model until then.
+    """
+
+    folder: Path
+    metrics: dict[str, Any]
+    parts: dict[str, dict[str, float]]
+    verdict: str
+    notes: list[str]
+    seconds: float
+    interrupted: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON document of `seqwise train --json`."""
+        return {
+            **self.metrics,
+            "parts": self.parts,
+            "verdict": self.verdict,
+            "notes": self.notes,
+            "folder": str(self.folder),
+            "seconds": round(self.seconds, 1),
+            "interrupted": self.interrupted,
+        }
+
+
+def run_training(request: TrainingRequest, say: Say = lambda message: None) -> TrainingOutcome:
+    """Read, train, compare with the baseline, save.
+
+    Args:
+        request: what to train, and where to.
+        say: told what is going on.
+
+    Raises:
+        InputError: the data, the configuration or the folder are not as needed; nothing has been changed then.
+        DivergenceError: the loss became NaN or infinite.
+    """
+    started = time.monotonic()
+    configuration = request.configuration
+    budget, seed = configuration.training.time_budget, configuration.training.seed
+    check_destination(request.folder, overwrite=request.overwrite, resume=request.resume)
+    resolve_device(configuration.training.device)
+    data = read_training_data(
+        request.data, configuration.data, validation=request.validation, test=request.test, seed=seed, say=say
+    )
+    check_request(request, data)
+    say(data.summary())
+    for note in data.notes:
+        say(f"Note: {note}")
+    if request.overwrite:
+        clear_model(request.folder)
+
+    baseline = fit_baseline_on(data.training, configuration)
+    model = fit_model(
+        data,
+        configuration,
+        folder=request.folder,
+        resume=request.resume,
+        deadline=None if budget is None else started + budget,
+    )
+    # Saved at once: whatever happens in the evaluation, what was trained is not lost.
+    columns = {**configuration.data.model_dump(), "text": data.text, "label": data.label}
+    model.estimator.save(request.folder, data=columns, positive=request.positive)
+
+    evaluated: dict[str, Evaluated] = {}
+    if data.validation is not None:
+        assert model.validation is not None
+        evaluated["validation"] = Evaluated.of(data.validation, data.classes, model.validation, baseline)
+    if model.refitted:  # the model has learned from the validation examples too by now: so may the baseline
+        baseline = fit_baseline_on(data.whole, configuration)
+    if data.test is not None:
+        probabilities = model.estimator.predict_proba(data.test.texts)
+        evaluated["test"] = Evaluated.of(data.test, data.classes, probabilities, baseline)
+    save_baseline(request.folder, baseline)
+    metrics = {
+        part: figures_beside_baseline(of, data.classes, positive=request.positive, seed=seed)
+        for part, of in evaluated.items()
+    }
+    shown = list(metrics)[-1]
+    notes = [*data.notes, *model.notes]
+    outcome = TrainingOutcome(
+        folder=request.folder,
+        metrics=metrics,
+        parts=model.parts,
+        verdict=verdict(metrics[shown], shown),
+        notes=notes,
+        seconds=time.monotonic() - started,
+        interrupted=model.interrupted,
+    )
+    save_report(
+        request.folder,
+        RunRecord(
+            data=data,
+            positive=request.positive,
+            metrics=metrics,
+            evaluated=evaluated,
+            settings=model.settings,
+            history=model.history,
+            parts=outcome.parts,
+            verdict=outcome.verdict,
+            notes=notes,
+            baseline=baseline.description,
+            seconds=outcome.seconds,
+        ),
+    )
+    return outcome
+
+
+def check_request(request: TrainingRequest, data: TrainingData) -> None:
+    """Refuse what can be seen to be wrong once the data are known.
+
+    Raises:
+        DataError: the class of interest is not one of the classes.
+        ConfigurationError: there would be nothing to evaluate.
+    """
+    if request.positive is not None and request.positive not in data.classes:
+        there = ", ".join(map(repr, data.classes[:20]))
+        raise DataError(f"--positive: there is no class {request.positive!r}; the classes are {there}")
+    if data.validation is None and data.test is None:
+        raise ConfigurationError(
+            "data.validation is 0 and there are no test data: nothing could be evaluated; set one of them"
+        )

@@ -61,6 +61,7 @@ def choose(profile: Profile, sections: Sections) -> Sections:
     model_choices: dict[str, Any] = {
         "embedding_size": 64 if symbols else 128,
         "hidden_size": 64 if profile.fixed_length else 128,
+        "branches": 3 if symbols and not many and not profile.fixed_length else 1,
         "num_layers": 2 if symbols and not profile.fixed_length else 1,
         "pooling": "last+max+mean",
         # Many short strings are learned, not remembered: dropout only slows that down.
@@ -78,7 +79,7 @@ def choose(profile: Profile, sections: Sections) -> Sections:
         else (2, 4),
         "ngram_positions": profile.fixed_length is not None,
         "position_embedding": profile.fixed_length or 0,
-        "min_documents": 2 if long_texts else 1,
+        "min_documents": 1 if symbols or profile.rows < 1000 else 2,
     }
     training_choices: dict[str, Any] = {
         "epochs": (6 if many else 12) if symbols else max(3, min(8, round(12 * (profile.rows / 1000) ** -0.4))),

@@ -31,6 +31,15 @@ class Part:
         """Fit the features on the part and return it as arrays."""
         return features.fit_encode(self.texts, self.targets, self.weights)
 
+    def with_part(self, other: Part) -> Part:
+        """Return the examples of both parts; where only one has weights, the other's weigh 1."""
+        weights = None
+        if self.weights is not None or other.weights is not None:
+            ones = [np.ones(len(part.targets)) if part.weights is None else part.weights for part in (self, other)]
+            weights = np.concatenate(ones)
+        texts = [*self.texts, *other.texts]
+        return Part(texts, np.concatenate([self.targets, other.targets]), weights)
+
 
 def check_texts(X: Any, *, unit: str) -> Texts:
     """Return X as a sequence of texts (strings; with unit "tokens" also lists of strings).
@@ -96,7 +105,7 @@ def held_out(
     weights: np.ndarray | None,
     classes: np.ndarray,
     share: float,
-    validation_data: tuple[Any, Any] | None,
+    validation_data: tuple[Any, ...] | None,
     *,
     seed: int,
     unit: str = "words",
@@ -109,13 +118,16 @@ def held_out(
     whole = Part(texts, targets, weights)
     if validation_data is not None:
         others, labels = check_texts(validation_data[0], unit=unit), np.asarray(validation_data[1])
+        if labels.shape != (len(others),):
+            raise DataError(f"the validation data have {len(others)} texts and labels of shape {labels.shape}")
         known = np.searchsorted(classes, labels).clip(max=len(classes) - 1)
         unseen = np.flatnonzero(classes[known] != labels)
         if len(unseen):
             raise DataError(
                 f"row {unseen[0] + 1} of the validation data has the label {labels[unseen[0]]!r}, unseen in training"
             )
-        return whole, Part(others, known.astype(np.int64))
+        own = normalised_weights(validation_data[2] if len(validation_data) > 2 else None, len(others))
+        return whole, Part(others, known.astype(np.int64), own)
     if share == 0:
         return whole, None
     if not 0 < share < 1:

@@ -114,7 +114,7 @@ class SequenceFit:
             )
         fitted = FittedModel(self.sections, features, module, counts)
         if "linear" in module.parts:
-            self._fit_linear(cast(LinearPart, module.parts["linear"]), examples, counts)
+            self._fit_linear(cast(LinearPart, module.parts["linear"]), features, examples, counts)
         if "recurrent" in module.parts:
             loop = Fitting(
                 self.sections.training,
@@ -131,20 +131,27 @@ class SequenceFit:
         fitted.correct_priors()
         return fitted, held
 
-    def refit(self, first: FittedModel, whole: Part) -> FittedModel:
-        """Fit once more on all examples, with the scales found; an interrupted second fit leaves the first as it was."""
+    def refit(self, first: FittedModel, whole: Part) -> tuple[FittedModel, bool]:
+        """Fit once more on all examples, with the scales found.
+
+        Returns:
+            The second model and True; if its fit was interrupted, the first one as it was and False.
+        """
         folder = None if self.folder is None else self.folder / REFIT
         second, _ = replace(self, folder=folder).fit(whole, None)
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
         if second.history.interrupted:
             first.history.stopped = second.history.stopped
-            return first
+            return first, False
         second.module.scales.copy_(first.module.scales)
         second.history = first.history
-        return second
+        return second, True
 
-    def _fit_linear(self, part: LinearPart, examples: EncodedExamples, counts: np.ndarray) -> None:
+    def _fit_linear(
+        self, part: LinearPart, features: TextFeatures, examples: EncodedExamples, counts: np.ndarray
+    ) -> None:
+        assert features.ngrams is not None
         assert examples.ngrams is not None
         assert examples.targets is not None
         weights = class_weights(self.sections.imbalance, self.classes, counts)
@@ -152,6 +159,8 @@ class SequenceFit:
             part,
             examples.ngrams,
             examples.targets,
+            # A row has length 1 over all kinds of n-grams together: more kinds leave less of it to each.
+            penalty=self.sections.model.linear_c * len(features.ngrams.blocks),
             class_weight=None if weights is None else dict(enumerate(weights.tolist())),
             sample_weight=examples.weights,
             seed=self.sections.training.seed,

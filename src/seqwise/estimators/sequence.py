@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from seqwise.errors import ModelFolderError
 from seqwise.estimators.choices import CHOSEN, Profile, choose
-from seqwise.estimators.examples import Part, check_texts, encode_labels, held_out, normalised_weights
+from seqwise.estimators.examples import check_texts, encode_labels, held_out, normalised_weights
 from seqwise.estimators.fitted import FittedModel, SequenceFit
 from seqwise.estimators.sections import AUTO, Sections
 from seqwise.losses import ImbalanceSettings
@@ -44,6 +44,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         history_: one record per epoch.
         parts_: validation figures of each part alone and of all together.
         validation_: (texts, class indices, probabilities) of the validation part.
+        refitted_: whether the model was fitted once more on all examples, those of `validation_` included.
         seconds_: time that `fit` took.
     """
 
@@ -68,6 +69,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         position_embedding: int | str = AUTO,
         hidden_size: int | str = AUTO,
         num_layers: int | str = AUTO,
+        branches: int | str = AUTO,
         bidirectional: bool = True,
         pooling: str = AUTO,
         head_layers: int = 0,
@@ -79,6 +81,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         word_ngrams: tuple[int, int] | str | None = AUTO,
         character_ngrams: tuple[int, int] | str | None = AUTO,
         ngram_weighting: str = "tfidf",
+        linear_c: float = 1.0,
         ngram_positions: bool | str = AUTO,
         max_ngrams: int = 400_000,
         min_documents: int | str = AUTO,
@@ -122,14 +125,14 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
             embedding,
             embedding_size,
         )
-        self.position_embedding = position_embedding
+        self.position_embedding, self.branches = position_embedding, branches
         self.hidden_size, self.num_layers, self.bidirectional = hidden_size, num_layers, bidirectional
         self.pooling, self.head_layers, self.dropout = pooling, head_layers, dropout
         self.embedding_dropout, self.word_dropout = embedding_dropout, word_dropout
         self.recurrent_dropout, self.zoneout = recurrent_dropout, zoneout
         self.word_ngrams, self.character_ngrams, self.ngram_weighting = word_ngrams, character_ngrams, ngram_weighting
         self.ngram_positions, self.max_ngrams, self.min_documents = ngram_positions, max_ngrams, min_documents
-        self.backend, self.class_weight = backend, class_weight
+        self.linear_c, self.backend, self.class_weight = linear_c, backend, class_weight
         self.label_smoothing, self.prior_correction = label_smoothing, prior_correction
         self.epochs, self.batch_size, self.optimizer, self.learning_rate = epochs, batch_size, optimizer, learning_rate
         self.momentum, self.weight_decay, self.clip_norm, self.clip_value = (
@@ -170,7 +173,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         y: Iterable[Any],
         sample_weight: Iterable[float] | None = None,
         *,
-        validation_data: tuple[Iterable[Text], Iterable[Any]] | None = None,
+        validation_data: tuple[Any, ...] | None = None,
         folder: str | Path | None = None,
         resume: bool = False,
         callbacks: Sequence[Callback] = (),
@@ -181,7 +184,8 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
             X: n texts; read more than once, never changed.
             y: n labels of any type that sorts.
             sample_weight: n non-negative factors of the loss; scaled to mean one.
-            validation_data: (X, y) to choose the best epoch by; without it a stratified share of the data is held back.
+            validation_data: (X, y) or (X, y, sample_weight) to choose by; without it a stratified share of the data is held
+                back. With `refit` these examples too are learned from in the end.
             folder: where history.jsonl and checkpoints/ go; None writes nothing.
             resume: go on from the newest checkpoint in `folder`.
             callbacks: further callbacks of the training loop.
@@ -207,14 +211,15 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
             resume=resume,
         )
         self.fitted_, examples = fit.fit(training, held)
+        self.refitted_ = False
         self.fit_history_, self.history_ = self.fitted_.history, self.fitted_.history.epochs
         self.validation_: tuple[Sequence[Text], np.ndarray, np.ndarray] | None = None
         self.parts_: dict[str, dict[str, float]] = {}
         if held is not None and examples is not None:
             self.parts_, probabilities = self.fitted_.contributions(examples)
             self.validation_ = (held.texts, held.targets, probabilities)
-            if self.settings_.training.refit and validation_data is None and not self.fit_history_.interrupted:
-                self.fitted_ = fit.refit(self.fitted_, Part(texts, targets, weights))
+            if self.settings_.training.refit and not self.fit_history_.interrupted:
+                self.fitted_, self.refitted_ = fit.refit(self.fitted_, training.with_part(held))
         self.seconds_ = time.perf_counter() - started
         return self
 

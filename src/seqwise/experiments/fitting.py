@@ -111,11 +111,11 @@ def fit_model(
     training = configuration.training
     if deadline is not None:
         training = training.model_copy(update={"time_budget": max(deadline - time.monotonic(), SHORTEST)})
-        held, tested = (0 if part is None else len(part) for part in (data.validation, data.test))
-        callbacks.append(Deadline(deadline, evaluations=1 + (tested / held if held else 0)))
+        watched, tested = (0 if part is None else len(part) for part in (data.validation, data.test))
+        callbacks.append(Deadline(deadline, evaluations=1 + (tested / watched if watched else 0)))
     # A validation part of its own is handed over. What is held back of the training data is held back by the estimator
     # (by the same rule and seed as in `data`), which may then fit once more on everything.
-    own = data.validation is not None and not data.split
+    own, held = not data.split, data.validation
     estimator = SequenceClassifier.from_settings(
         text=configuration.text,
         model=configuration.model,
@@ -128,7 +128,7 @@ def fit_model(
         whole.texts,
         whole.labels,
         whole.weights,
-        validation_data=(data.validation.texts, data.validation.labels) if own and data.validation else None,
+        validation_data=(held.texts, held.labels, held.weights) if own and held else None,
         folder=folder,
         resume=resume,
         callbacks=callbacks,
@@ -139,7 +139,7 @@ def fit_model(
         _, targets, validation = estimator.validation_
         assert np.array_equal(targets, data.validation.targets(data.classes)), "model and baseline are split alike"
     interrupted = estimator.fit_history_.interrupted
-    refitted = bool(data.split and estimator.settings_.training.refit and not interrupted)
+    refitted = estimator.refitted_
     return FittedModel(estimator, validation, refitted, interrupted, _notes(data, estimator, refitted, interrupted))
 
 
@@ -147,8 +147,8 @@ def _notes(data: TrainingData, estimator: SequenceClassifier, refitted: bool, in
     notes = []
     if refitted:
         notes.append(
-            f"After the validation, model and baseline were fitted once more on all {len(data.whole):,} training examples; "
-            "the validation figures are those of the first fit, the saved model is the second."
+            f"After the validation, model and baseline were fitted once more on all {len(data.everything):,} examples "
+            "for training and validation; the validation figures are those of the first fit, the saved model is the second."
         )
     if estimator.fit_history_.stopped == "time":
         notes.append("The time budget ended the training.")

@@ -99,6 +99,13 @@ class TrainingData:
         """Whether the validation part was split off the training file."""
         return self.training is not self.whole
 
+    @property
+    def everything(self) -> Part:
+        """All examples for training and validation."""
+        if self.split or self.validation is None:
+            return self.whole
+        return _joined(self.whole, self.validation)
+
     def summary(self) -> str:
         """How much there is of what, in one sentence."""
         sizes = f"{len(self.training):,} examples for training"
@@ -218,6 +225,20 @@ def _at(part: Part, indices: np.ndarray) -> Part:
     chosen = texts.take(indices) if hasattr(texts, "take") else [texts[i] for i in indices]
     weights = None if part.weights is None else part.weights[indices]
     return Part(chosen, part.labels[indices], weights, part.rows[indices], part.name)
+
+
+def _joined(first: Part, second: Part) -> Part:
+    parts = (first, second)
+    weights = None
+    if any(part.weights is not None for part in parts):
+        weights = np.concatenate([np.ones(len(part)) if part.weights is None else part.weights for part in parts])
+    return Part(
+        [*first.texts, *second.texts],
+        np.concatenate([part.labels for part in parts]),
+        weights,
+        np.concatenate([part.rows for part in parts]),
+        first.name,
+    )
 
 
 def _notes(counts: Mapping[str, int], training: Part, validation: Part | None) -> list[str]:

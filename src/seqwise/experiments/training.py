@@ -121,7 +121,7 @@ def run_training(request: TrainingRequest, say: Say = lambda message: None) -> T
         assert model.validation is not None
         evaluated["validation"] = Evaluated.of(data.validation, data.classes, model.validation, baseline)
     if model.refitted:  # the model has learned from the validation examples too by now: so may the baseline
-        baseline = fit_baseline_on(data.whole, configuration)
+        baseline = fit_baseline_on(data.everything, configuration)
     if data.test is not None:
         probabilities = model.estimator.predict_proba(data.test.texts)
         evaluated["test"] = Evaluated.of(data.test, data.classes, probabilities, baseline)

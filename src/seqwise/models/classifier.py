@@ -32,27 +32,21 @@ def dense(sizes: list[int], dropout: float = 0.0) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-class RecurrentPart(nn.Module):
-    """Symbols -> embedding -> recurrent layers -> pooling -> dense layers -> logits.
+class Branch(nn.Module):
+    """Embedded symbols -> recurrent layers -> pooling -> dense layers -> logits.
 
     Args:
-        settings: with every size decided.
-        vocabulary_size: V.
+        settings: see `ModelSettings`.
+        input_size: D.
         classes: C.
     """
 
-    def __init__(self, settings: ModelSettings, vocabulary_size: int, classes: int) -> None:
+    def __init__(self, settings: ModelSettings, input_size: int, classes: int) -> None:
         super().__init__()
-        hidden, directions = settings.hidden_size, 2 if settings.bidirectional else 1
-        self.word_dropout, self.embedding_dropout = settings.word_dropout, settings.embedding_dropout
-        self.embedding = self._embedding(settings, vocabulary_size)
-        self.positions = None
-        if settings.position_embedding:
-            self.positions = nn.Embedding(settings.position_embedding, self.embedding.embedding_dim)
-            initialise_embedding(self.positions)
+        hidden, self.directions = settings.hidden_size, 2 if settings.bidirectional else 1
         self.recurrent = Recurrent(
             LIBRARY[settings.cell],
-            self.embedding.embedding_dim,
+            input_size,
             hidden,
             num_layers=settings.num_layers,
             batch_first=True,
@@ -63,11 +57,38 @@ class RecurrentPart(nn.Module):
             backend=settings.backend,
         )
         initialise_recurrent(self.recurrent)
-        self.directions = directions
-        self.pooling = Pooling(settings.pooling, hidden * directions)
+        self.pooling = Pooling(settings.pooling, hidden * self.directions)
         self.dropout = nn.Dropout(settings.dropout)
-        widths = [self.pooling.size, *[hidden * directions] * settings.head_layers, classes]
+        widths = [self.pooling.size, *[hidden * self.directions] * settings.head_layers, classes]
         self.head = dense(widths, settings.dropout)
+
+    def forward(self, embedded: Tensor, lengths: Tensor) -> Tensor:
+        """Return logits (B, C) from (B, T, D) and lengths (B,)."""
+        outputs, states = self.recurrent(embedded, lengths=lengths)  # (B, T, H directions)
+        hidden = states[0] if isinstance(states, tuple) else states  # (layers * directions, B, H)
+        last = torch.cat(hidden[-self.directions :].unbind(0), dim=-1)
+        return self.head(self.dropout(self.pooling(outputs, last, lengths)))
+
+
+class RecurrentPart(nn.Module):
+    """Symbols -> embedding -> one branch or several -> logits.
+
+    Args:
+        settings: see `ModelSettings`.
+        vocabulary_size: V.
+        classes: C.
+    """
+
+    def __init__(self, settings: ModelSettings, vocabulary_size: int, classes: int) -> None:
+        super().__init__()
+        self.word_dropout, self.embedding_dropout = settings.word_dropout, settings.embedding_dropout
+        self.embedding = self._embedding(settings, vocabulary_size)
+        size = self.embedding.embedding_dim
+        self.positions = None
+        if settings.position_embedding:
+            self.positions = nn.Embedding(settings.position_embedding, size)
+            initialise_embedding(self.positions)
+        self.branches = nn.ModuleList(Branch(settings, size, classes) for _ in range(settings.branches))
 
     @staticmethod
     def _embedding(settings: ModelSettings, vocabulary_size: int) -> nn.Embedding:
@@ -83,23 +104,27 @@ class RecurrentPart(nn.Module):
         return embedding
 
     def forward(self, batch: Batch) -> Tensor:
-        """Return logits (B, C)."""
-        tokens, lengths = batch.tokens, batch.lengths
-        assert tokens is not None
-        assert lengths is not None
+        """Return logits (B, C); of several branches in training those of each, (B, branches, C), for a loss of its own."""
+        assert batch.tokens is not None
+        assert batch.lengths is not None
+        embedded = self._embedded(batch.tokens)
+        if len(self.branches) == 1:
+            return self.branches[0](embedded, batch.lengths)
+        logits = torch.stack([branch(embedded, batch.lengths) for branch in self.branches], dim=1)
+        return logits if self.training else logits.mean(1)
+
+    def _embedded(self, tokens: Tensor) -> Tensor:
+        """Look up (B, T) symbols -> (B, T, D), with the dropout of training."""
         if self.training and self.word_dropout:
             tokens = torch.where(torch.rand(tokens.shape, device=tokens.device) < self.word_dropout, UNKNOWN, tokens)
-        embedded = self.embedding(tokens)  # (B, T, D)
+        embedded = self.embedding(tokens)
         if self.positions is not None:  # what is beyond the last known position shares its vector
             places = torch.arange(tokens.shape[1], device=tokens.device).clamp(max=self.positions.num_embeddings - 1)
             embedded = embedded + self.positions(places)
         if self.embedding_dropout:  # one mask per sequence: a feature is dropped at all steps or at none
             mask = F.dropout(torch.ones_like(embedded[:, :1]), self.embedding_dropout, self.training)
             embedded = embedded * mask
-        outputs, states = self.recurrent(embedded, lengths=lengths)  # (B, T, H directions)
-        hidden = states[0] if isinstance(states, tuple) else states  # (layers * directions, B, H)
-        last = torch.cat(hidden[-self.directions :].unbind(0), dim=-1)
-        return self.head(self.dropout(self.pooling(outputs, last, lengths)))
+        return embedded
 
 
 class LinearPart(nn.Module):

@@ -28,6 +28,8 @@ class ModelSettings(BaseModel):
             which the place of a symbol means something in itself. 0: none.
         hidden_size: H of each direction.
         num_layers: recurrent layers, each above the other.
+        branches: so many stacks of recurrent layers read the same embedding, each trained by its own loss; their logits
+            are averaged. A small ensemble at less than the price of one.
         bidirectional: also read the sequence from its end.
         pooling: how the outputs of all steps become one vector: last, mean, max, attention, or several joined by "+".
         head_layers: dense ReLU layers between the pooled vector and the logits.
@@ -39,6 +41,7 @@ class ModelSettings(BaseModel):
         word_ngrams: shortest and longest word n-gram of the linear part; None leaves words out.
         character_ngrams: the same for characters, within words where there are words.
         ngram_weighting: "tfidf" or "binary".
+        linear_c: weight of the linear part's loss against its L2 penalty (C of a support vector machine).
         ngram_positions: n-grams also carry their position (for sequences of one fixed length).
         max_ngrams: at most this many n-grams, the most frequent.
         min_documents: n-grams in fewer training texts are left out.
@@ -54,6 +57,7 @@ class ModelSettings(BaseModel):
     position_embedding: int = Field(default=0, ge=0, le=100_000)
     hidden_size: int = Field(default=128, ge=1)
     num_layers: int = Field(default=1, ge=1)
+    branches: int = Field(default=1, ge=1, le=100)
     bidirectional: bool = True
     pooling: str = "max+mean"
     head_layers: int = Field(default=0, ge=0)
@@ -65,6 +69,7 @@ class ModelSettings(BaseModel):
     word_ngrams: tuple[int, int] | None = (1, 2)
     character_ngrams: tuple[int, int] | None = None
     ngram_weighting: Literal["tfidf", "binary"] = "tfidf"
+    linear_c: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     ngram_positions: bool = False
     max_ngrams: int = Field(default=400_000, ge=1)
     min_documents: int = Field(default=1, ge=1)

@@ -115,6 +115,7 @@ CHOSEN = frozenset(
         *(
             "embedding_size",
             "position_embedding",
+            "branches",
             "hidden_size",
             "num_layers",
             "pooling",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 LARGEST = 200_000  # training examples
-WORDS, CHARACTERS = (1, 2), (1, 4)
+WORDS, CHARACTERS = (1, 2), (1, 5)
 STRENGTH = 10.0  # scikit-learn's C; 10 suits rows of Euclidean length 1, the default of 1 is too timid for them
 
 
@@ -105,34 +105,38 @@ def fit_baseline(
 ) -> Baseline:
     """Fit tf-idf n-grams and logistic regression.
 
-    Words: n-grams of 1 and 2; strings of characters: n-grams of 1 to 4 with the ends of the string marked.
+    Words: n-grams of 1 and 2; strings of characters: n-grams of 1 to 5 with the ends of the string marked.
 
     Args:
         texts: n texts (strings, or lists of tokens).
         labels: (n,).
         classes: the C classes; None takes the sorted labels. A class without examples gets probability 0.
         unit: "words", "characters", "tokens", or "auto": decided by the texts.
-        sample_weight: (n,) or None.
-        seed: of the sample that is taken of more than 200,000 examples.
+        sample_weight: (n,) or None; they are scaled to a mean of 1, so that their unit does not change the penalty.
+        seed: of the sample that is taken of more than 200,000 examples; it keeps some of every class.
 
     Raises:
         DataError: texts and labels do not belong together, or a label is not among the classes.
     """
     started = time.perf_counter()
-    labels = np.asarray(labels).astype(str)
-    names = sorted(set(labels.tolist())) if classes is None else [str(name) for name in classes]
-    if unknown := sorted(set(labels.tolist()) - set(names)):
+    of: np.ndarray = np.asarray(labels).astype(str)
+    names = sorted(set(of.tolist())) if classes is None else [str(name) for name in classes]
+    if unknown := sorted(set(of.tolist()) - set(names)):
         raise DataError(f"the label {unknown[0]!r} is not among the classes {', '.join(names)}")
-    rows, size = None, len(labels)
+    rows, size = None, len(of)
     if size > LARGEST:
-        rows = np.sort(np.random.default_rng(seed).permutation(size)[:LARGEST])
+        rows = _sample(of, np.random.default_rng(seed))
         wanted = set(rows.tolist())
         texts = [text for row, text in enumerate(texts) if row in wanted]
-        labels, sample_weight = labels[rows], None if sample_weight is None else sample_weight[rows]
+        of, sample_weight = of[rows], None if sample_weight is None else np.asarray(sample_weight)[rows]
     elif not isinstance(texts, Sequence):
         texts = list(texts)
-    if len(texts) != len(labels):
-        raise DataError(f"there are {len(texts)} texts and {len(labels)} labels")
+    if len(texts) != len(of):
+        raise DataError(f"there are {len(texts)} texts and {len(of)} labels")
+    if not len(of):
+        raise DataError("there are no examples to fit the baseline on")
+    if sample_weight is not None:
+        sample_weight = np.asarray(sample_weight, dtype=np.float64) / np.mean(sample_weight)
     unit = choose_unit(texts) if unit == "auto" else unit
     of_characters = unit == "characters"
     features = NgramFeatures(
@@ -143,22 +147,35 @@ def fit_baseline(
     )
     matrix = _matrix(features, features.fit_transform(texts))
     weight, bias = np.zeros((matrix.shape[1], len(names)), np.float32), np.full(len(names), -np.inf, np.float32)
-    present = sorted(set(labels.tolist()), key=names.index)
+    present = sorted(set(of.tolist()), key=names.index)
     for name in present if len(present) > 2 else present[1:]:
         column = names.index(name)
-        weight[:, column], bias[column] = _one_against_the_rest(matrix, labels == name, sample_weight)
+        weight[:, column], bias[column] = _one_against_the_rest(matrix, of == name, sample_weight)
+    if len(present) == 1:
+        bias[names.index(present[0])] = 0.0
     if len(present) == 2:
         first, second = map(names.index, present)
         weight[:, first], bias[first] = -weight[:, second], -bias[second]
-    counts = np.unique(labels, return_counts=True)[1]
+    counts = np.unique(of, return_counts=True)[1]
     low, high = CHARACTERS if of_characters else WORDS
     description = (
         f"tf-idf of {'character' if of_characters else 'word'} n-grams ({low} to {high}) and logistic regression"
-        + (f", fitted on a random {LARGEST:,} of the {size:,} training examples" if rows is not None else "")
+        + (f", fitted on a random {len(rows):,} of the {size:,} training examples" if rows is not None else "")
     )
     return Baseline(
         features, names, weight, bias, float(counts.max() / counts.sum()), description, time.perf_counter() - started
     )
+
+
+def _sample(labels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Draw about 200,000 rows, the same share of every class and at least one of each; in rising order."""
+    share = LARGEST / len(labels)
+    order = generator.permutation(len(labels))
+    order = order[np.argsort(labels[order], kind="stable")]  # class by class, at random within
+    _, sizes = np.unique(labels, return_counts=True)
+    starts = np.cumsum(sizes) - sizes
+    drawn = [order[start : start + int(np.ceil(size * share))] for start, size in zip(starts, sizes, strict=True)]
+    return np.sort(np.concatenate(drawn))
 
 
 def _one_against_the_rest(

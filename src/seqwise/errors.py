@@ -1,16 +1,15 @@
 """Every exception that Seqwise raises on purpose, as one tree.
 
-    SeqwiseError
-    ├── InputError (also ValueError)       what the user gave is wrong; the command line prints it and exits with 2
-    │   ├── FileError                      a file is missing, unreadable, empty, of an unknown kind, wrongly encoded
-    │   ├── DataError                      its columns, rows or labels are not what is needed
-    │   ├── ConfigurationError             an unknown key, a value out of range
-    │   ├── CellError                      a malformed recurrence
-    │   ├── ModelFolderError               a saved model is damaged, newer than this version, or not one
-    │   └── DeviceError                    the device asked for is not there
-    ├── MissingExtraError (also ImportError)   an optional package is not installed; exits with 2
-    ├── DivergenceError (also ArithmeticError) the loss became NaN or infinite; exits with 1
-    └── NotFittedError (also ValueError, AttributeError) an estimator is used before fit
+SeqwiseError
+├── InputError (also ValueError)       what the user gave is wrong; the command line prints it and exits with 2
+│   ├── FileError                      a file is missing, unreadable, empty, of an unknown kind, wrongly encoded
+│   ├── DataError                      its columns, rows or labels are not what is needed
+│   ├── ConfigurationError             an unknown key, a value out of range
+│   ├── CellError                      a malformed recurrence
+│   ├── ModelFolderError               a saved model is damaged, newer than this version, or not one
+│   └── DeviceError                    the device asked for is not there
+├── MissingExtraError (also ImportError)   an optional package is not installed; exits with 2
+└── DivergenceError (also ArithmeticError) the loss became NaN or infinite; exits with 1
 """
 
 from __future__ import annotations

@@ -218,3 +218,11 @@ def test_content_that_does_not_fit_together_is_refused():
         sample(["a", "b"], targets=None)
     with pytest.raises(DataError, match="validation"):
         sample(["a", "b"], metrics={})
+
+
+def test_the_learning_curves_say_that_they_are_those_of_one_part():
+    figures = {"accuracy": 0.5, "macro_f1": 0.5, "log_loss": 1.0}
+    said = "curves are those of the recurrent part alone"
+    joined = dict.fromkeys(("linear", "recurrent", "together"), figures)
+    assert said in render_report(sample(["a", "b"], history=[epoch(1)], parts=joined))
+    assert said not in render_report(sample(["a", "b"], history=[epoch(1)], parts={"recurrent": figures}))

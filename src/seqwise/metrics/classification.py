@@ -133,7 +133,8 @@ def _ranked(examples: ScoredExamples, resamples: int, generator: np.random.Gener
     resampled = [ResampledAveragePrecision(*column) for column in columns]
     drawn: list[list[np.ndarray]] = [[] for _ in columns]
     for counts in resampled_multiplicities(rows, resamples, generator):
-        weighted = counts if examples.weights is None else counts * examples.weights[:, None]
+        # Single precision is twice as fast, and its error far below that of a bound from a thousand resamples.
+        weighted = (counts if examples.weights is None else counts * examples.weights[:, None]).astype(np.float32)
         for number, areas in enumerate(resampled):
             drawn[number].append(areas(weighted))
     return [

@@ -20,6 +20,12 @@ FOLDER, NAMES, MODEL = Path("seqwise-demo"), "names", "model"
 LABELS = {"gender": "sex", "language": "language"}
 SOURCE = "names that ship inside the package Faker"
 SHOWN = 8
+# A demonstration has about a minute: one branch of one layer, few epochs, no second fit. Left out, training takes longer
+# and gets a little further.
+BRIEF = {
+    "model": {"branches": 1, "num_layers": 1, "dropout": 0.1, "word_dropout": 0.0, "embedding_dropout": 0.0},
+    "training": {"epochs": 6, "learning_rate": 0.004, "refit": False},
+}
 
 
 @dataclass(frozen=True)
@@ -112,6 +118,7 @@ def run_demo(
         TrainingRequest(
             data=str(folder / NAMES),
             configuration=build_configuration(
+                base=BRIEF,
                 overrides=overrides,
                 flags={"data.text": "name", "data.label": label, "training.seed": seed, "training.device": device},
             ),

@@ -4,9 +4,11 @@ import sys
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
+from seqwise.data import StreamedColumn, load_examples, open_table
 from seqwise.errors import ModelFolderError
-from seqwise.estimators import SequenceClassifier
+from seqwise.estimators import SequenceClassifier, VectorClassifier
 from seqwise.prediction import Predictor
 
 TEXTS = [f"{mood} {thing} {place}" for mood in ("good", "bad") for thing in ("day", "work") for place in "abcdefgh"]
@@ -61,3 +63,28 @@ def test_classes_keep_their_type_through_the_folder(labels, tmp_path):
 def test_a_folder_that_is_no_model_is_refused(tmp_path):
     with pytest.raises(ModelFolderError, match="no model folder"):
         SequenceClassifier.load(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("hidden", [(), (4,)])
+@pytest.mark.parametrize("kind", ["dense", "sparse", "texts"])
+def test_a_loaded_vector_classifier_answers_as_the_saved_one(hidden, kind, tmp_path):
+    dense = np.random.default_rng(0).normal(size=(32, 3))
+    X = {"dense": dense, "sparse": csr_matrix(dense), "texts": TEXTS}[kind]
+    model = VectorClassifier(hidden_layers=hidden, epochs=3, device="cpu").fit(X, LABELS)
+    model.save(tmp_path)
+    loaded = VectorClassifier.load(tmp_path)
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+    assert loaded.get_params() == model.get_params()
+    with pytest.raises(ModelFolderError, match="VectorClassifier, not a SequenceClassifier"):
+        SequenceClassifier.load(tmp_path)
+
+
+def test_streamed_texts_give_the_same_model_as_texts_in_memory(tmp_path):
+    file = tmp_path / "texts.jsonl"
+    rows = [{"text": text, "label": label} for text, label in zip(TEXTS, LABELS, strict=True)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    streamed = load_examples(open_table(file), "text", "label", stream_above=0)
+    assert isinstance(streamed.texts, StreamedColumn)
+    expected = SequenceClassifier(**SMALL).fit(TEXTS, LABELS).predict_proba(TEXTS)
+    model = SequenceClassifier(**SMALL).fit(streamed.texts, streamed.labels)
+    np.testing.assert_array_equal(model.predict_proba(streamed.texts), expected)

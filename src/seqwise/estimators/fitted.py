@@ -6,11 +6,13 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import numpy as np
 import torch
 
+from seqwise.data import StreamedColumn
 from seqwise.estimators.examples import Part
 from seqwise.estimators.fitting import Fitting, class_weights, fingerprint_of
 from seqwise.estimators.joining import TYPICAL, fit_scales, mixture
@@ -18,6 +20,7 @@ from seqwise.estimators.linear import fit_linear_part
 from seqwise.estimators.sections import Sections
 from seqwise.metrics import quick_figures
 from seqwise.models import EncodedExamples, LinearPart, SequenceModel, TextFeatures, run_batched, softmax
+from seqwise.text import Ragged
 from seqwise.training import Callback, History
 
 REFIT = "refit"  # folder of the second fit's checkpoints, inside the model folder while it lasts
@@ -75,6 +78,11 @@ class FittedModel:
         return run_batched(self.module.contributions, examples, device=self.module.scales.device)
 
 
+def in_memory(rows: Ragged | None) -> Ragged | None:
+    """Return rows that no file is needed for."""
+    return None if rows is None else rows.take(np.arange(len(rows)))
+
+
 @dataclass(frozen=True)
 class SequenceFit:
     """How sequence models are fitted.
@@ -99,8 +107,21 @@ class SequenceFit:
         Returns:
             The model, and the held-out part as the model reads it.
         """
+        if not isinstance(training.texts, StreamedColumn):
+            return self._fit(training, held_out, None)
+        # Texts that stay on disk are encoded into files too.
+        with TemporaryDirectory(prefix="seqwise-", ignore_cleanup_errors=True) as scratch:
+            fitted, held = self._fit(training, held_out, Path(scratch))
+            fitted.features.folder = None
+            if held is not None:
+                held = replace(held, tokens=in_memory(held.tokens), ngrams=in_memory(held.ngrams))
+        return fitted, held
+
+    def _fit(
+        self, training: Part, held_out: Part | None, folder: Path | None
+    ) -> tuple[FittedModel, EncodedExamples | None]:
         text, model = self.sections.text, self.sections.model
-        features = TextFeatures(text, model)
+        features = TextFeatures(text, model, folder)
         examples = training.fitted(features)
         held = None if held_out is None else held_out.encoded(features)
         counts = np.bincount(training.targets, minlength=len(self.classes))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -14,12 +15,13 @@ from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from seqwise.errors import ConfigurationError, DataError
+from seqwise.errors import ConfigurationError, DataError, ModelFolderError
 from seqwise.estimators.examples import encode_labels, normalised_weights
 from seqwise.estimators.fitting import Fitting
 from seqwise.estimators.sections import AUTO, section_of, with_choices
 from seqwise.losses import ImbalanceSettings
 from seqwise.models import EncodedExamples, VectorModel, logits_of, softmax
+from seqwise.prediction import read_folder, write_folder
 from seqwise.text import NgramFeatures, Ragged
 from seqwise.training import TrainingSettings
 
@@ -45,6 +47,7 @@ class VectorClassifier(ClassifierMixin, BaseEstimator):
 
     Attributes:
         classes_: the C classes, sorted.
+        counts_: training examples of each, (C,).
         n_features_in_: D (vectors only).
         history_: one record per epoch.
     """
@@ -97,7 +100,7 @@ class VectorClassifier(ClassifierMixin, BaseEstimator):
         imbalance = section_of(self, ImbalanceSettings)
         if any(not isinstance(units, int | np.integer) or units < 1 for units in self.hidden_layers):
             raise ConfigurationError(f"hidden_layers are whole numbers of at least 1, got {self.hidden_layers!r}")
-        self.features_ = None
+        self.features_, self.mean_, self.scale_ = None, None, None
         if _are_texts(X):
             self.features_ = NgramFeatures(
                 words=self.word_ngrams,
@@ -108,12 +111,12 @@ class VectorClassifier(ClassifierMixin, BaseEstimator):
             labels = np.asarray(list(y))
         else:
             X, labels = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
-            self.mean_, self.scale_ = None, None
             if not issparse(X):
                 self.mean_, self.scale_ = _mean_and_spread(X, normalised_weights(sample_weight, X.shape[0]))
         check_classification_targets(labels)
         examples = self._encoded(X)
         self.classes_, targets = encode_labels(labels, len(examples))
+        self.counts_ = np.bincount(targets)
         training = with_choices(training, _choices(len(examples), training))
         examples = EncodedExamples(
             ngrams=examples.ngrams,
@@ -121,20 +124,74 @@ class VectorClassifier(ClassifierMixin, BaseEstimator):
             targets=targets,
             weights=normalised_weights(sample_weight, len(examples)),
         )
-        sparse = examples.ngrams is not None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(training.seed)
-            self.module_ = VectorModel(
-                len(self.features_) if self.features_ is not None else self.n_features_in_,
-                tuple(self.hidden_layers),
-                len(self.classes_),
-                sparse=sparse,
-                dropout=self.dropout,
-            ).double()
+            self.module_ = self._build()
         self.history_ = Fitting(training, imbalance, self.classes_.tolist())(self.module_, examples, None).epochs
         self.n_iter_ = len(self.history_)
         self.seconds_ = time.perf_counter() - started
         return self
+
+    def save(self, path: str | Path) -> None:
+        """Write a model folder that `load` reads.
+
+        Raises:
+            FileError: it could not be written.
+        """
+        check_is_fitted(self, "module_")
+        weights = dict(self.module_.state_dict())
+        if self.mean_ is not None:
+            weights |= {"mean": self.mean_, "scale": self.scale_}
+        counts = self.counts_
+        write_folder(
+            path,
+            config={
+                "task": "classify",
+                "estimator": type(self).__name__,
+                "unit": "vectors" if self.features_ is None else "words",
+                "settings": {"parameters": self.get_params()},
+                "n_features_in": getattr(self, "n_features_in_", None),
+            },
+            weights=weights,
+            vocabulary={"ngrams": None if self.features_ is None else self.features_.to_dict()},
+            labels={
+                "classes": self.classes_.tolist(),
+                "counts": counts.tolist(),
+                "priors": (counts / counts.sum()).tolist(),
+                "thresholds": None,
+                "positive": None,
+                "calibration": None,
+            },
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Return the estimator that `save` wrote, on the CPU.
+
+        Raises:
+            ModelFolderError: the folder is missing, damaged, or not that of a vector classifier.
+        """
+        content = read_folder(path)
+        if content.config["estimator"] != cls.__name__:
+            raise ModelFolderError(f"{path} holds a {content.config['estimator']}, not a {cls.__name__}")
+        try:
+            parameters = dict(content.settings["parameters"])
+            for name in ("hidden_layers", "word_ngrams", "character_ngrams"):  # JSON knows no tuples
+                parameters[name] = None if parameters[name] is None else tuple(parameters[name])
+            estimator = cls(**parameters)
+            weights, ngrams = dict(content.weights), content.vocabulary["ngrams"]
+            estimator.features_ = None if ngrams is None else NgramFeatures.from_dict(ngrams)
+            estimator.mean_, estimator.scale_ = weights.pop("mean", None), weights.pop("scale", None)
+            if content.config["n_features_in"] is not None:
+                estimator.n_features_in_ = int(content.config["n_features_in"])
+            estimator.classes_ = np.array(content.classes)
+            estimator.counts_ = np.array(content.labels["counts"])
+            estimator.module_ = estimator._build()
+            estimator.module_.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise ModelFolderError(f"{path} does not describe a vector classifier: {error}") from None
+        estimator.module_.eval()
+        return estimator
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return logits (n, C); for two classes their difference (n,), positive for `classes_[1]`."""
@@ -149,6 +206,15 @@ class VectorClassifier(ClassifierMixin, BaseEstimator):
         """Return the most probable class of each row, (n,)."""
         best = self._logits(X).argmax(axis=1)
         return self.classes_[best]
+
+    def _build(self) -> VectorModel:
+        return VectorModel(
+            len(self.features_) if self.features_ is not None else self.n_features_in_,
+            tuple(self.hidden_layers),
+            len(self.classes_),
+            sparse=self.mean_ is None,
+            dropout=self.dropout,
+        ).double()
 
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "module_")

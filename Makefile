@@ -39,8 +39,8 @@ format: $(STAMP)  ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP)  ## run the benchmarks, write benchmarks/results/
-	$(BIN)/python -m benchmarks
+bench: $(STAMP)  ## run the benchmarks
+	for file in benchmarks/*.py; do echo "$$file"; $(BIN)/python $$file || exit 1; done
 
 docs: $(STAMP)  ## check every documentation snippet and rebuild generated pages
 	$(BIN)/python -m pytest -q tests/test_documentation.py

@@ -61,7 +61,6 @@ def choose(profile: Profile, sections: Sections) -> Sections:
     model_choices: dict[str, Any] = {
         "embedding_size": 64 if symbols else 128,
         "hidden_size": 64 if profile.fixed_length else 128,
-        "branches": 3 if symbols and not many and not profile.fixed_length else 1,
         "num_layers": 2 if symbols and not profile.fixed_length else 1,
         "pooling": "last+max+mean",
         # Many short strings are learned, not remembered: dropout only slows that down.
@@ -99,7 +98,7 @@ def choose(profile: Profile, sections: Sections) -> Sections:
     pure = model.architecture == "recurrent"
     imbalance_choices = {
         "prior_correction": 0.0 if pure else 0.3,
-        "label_smoothing": 0.0 if pure or (symbols and not profile.fixed_length) else 0.1,
+        "label_smoothing": 0.1 if not pure and (profile.fixed_length or not (symbols or long_texts)) else 0.0,
     }
     return Sections(
         with_choices(sections.text.model_copy(update={"unit": profile.unit}), text_choices),
@@ -115,7 +114,6 @@ CHOSEN = frozenset(
         *(
             "embedding_size",
             "position_embedding",
-            "branches",
             "hidden_size",
             "num_layers",
             "pooling",

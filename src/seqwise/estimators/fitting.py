@@ -95,14 +95,13 @@ class Fitting:
             logits = model(batch)
             if logits.device not in on_device:
                 on_device[logits.device] = None if weights is None else weights.to(logits.device)
-            several = logits.ndim == 3  # branches, each with its own loss
             losses = weighted_cross_entropy(
                 logits,
-                batch.targets[:, None].expand(logits.shape[:2]) if several else batch.targets,
+                batch.targets,
                 weights=on_device[logits.device],
                 label_smoothing=self.imbalance.label_smoothing,
             )
-            return losses.mean(1) if several else losses, batch.weights
+            return losses, batch.weights
 
         lengths = training.lengths
         order = LengthBatches(lengths, self.settings.batch_size, seed=self.settings.seed)

@@ -69,7 +69,6 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         position_embedding: int | str = AUTO,
         hidden_size: int | str = AUTO,
         num_layers: int | str = AUTO,
-        branches: int | str = AUTO,
         bidirectional: bool = True,
         pooling: str = AUTO,
         head_layers: int = 0,
@@ -125,7 +124,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
             embedding,
             embedding_size,
         )
-        self.position_embedding, self.branches = position_embedding, branches
+        self.position_embedding = position_embedding
         self.hidden_size, self.num_layers, self.bidirectional = hidden_size, num_layers, bidirectional
         self.pooling, self.head_layers, self.dropout = pooling, head_layers, dropout
         self.embedding_dropout, self.word_dropout = embedding_dropout, word_dropout

@@ -20,10 +20,10 @@ FOLDER, NAMES, MODEL = Path("seqwise-demo"), "names", "model"
 LABELS = {"gender": "sex", "language": "language"}
 SOURCE = "names that ship inside the package Faker"
 SHOWN = 8
-# A demonstration has about a minute: one branch of one layer, few epochs, no second fit. Left out, training takes longer
+# A demonstration has about a minute: one layer, few epochs, no second fit. Left out, training takes longer
 # and gets a little further.
 BRIEF = {
-    "model": {"branches": 1, "num_layers": 1, "dropout": 0.1, "word_dropout": 0.0, "embedding_dropout": 0.0},
+    "model": {"num_layers": 1, "dropout": 0.1, "word_dropout": 0.0, "embedding_dropout": 0.0},
     "training": {"epochs": 6, "learning_rate": 0.004, "refit": False},
 }
 

@@ -66,7 +66,8 @@ def run_evaluation(
     classes = [str(name) for name in predictor.classes]
     targets = part.targets(classes)
     probabilities = predictor.predict_proba(part.texts)
-    baseline, positive = load_baseline(folder), predictor.labels["positive"]
+    baseline = load_baseline(folder)
+    positive = None if predictor.labels["positive"] is None else str(predictor.labels["positive"])
     seed = int(predictor.settings.get("training", {}).get("seed", 0))
     if baseline is None:
         say(f"{folder} holds no baseline to compare with")

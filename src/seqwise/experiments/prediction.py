@@ -148,7 +148,7 @@ class PredictionRun:
         """The label of every text, and probabilities (n, C); a missing text is an empty one."""
         probabilities = self._predictor.predict_proba(["" if text is None else text for text in texts])
         names = self.classes
-        return [names[best] for best in probabilities.argmax(axis=1)], probabilities
+        return [names[chosen] for chosen in self._predictor.decide(probabilities)], probabilities
 
 
 def with_answers(chunk: Chunk, labels: list[str], probabilities: np.ndarray, classes: list[str]) -> Chunk:

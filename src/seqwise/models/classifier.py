@@ -32,21 +32,28 @@ def dense(sizes: list[int], dropout: float = 0.0) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-class Branch(nn.Module):
-    """Embedded symbols -> recurrent layers -> pooling -> dense layers -> logits.
+class RecurrentPart(nn.Module):
+    """Symbols -> embedding -> recurrent layers -> pooling -> dense layers -> logits.
 
     Args:
         settings: see `ModelSettings`.
-        input_size: D.
+        vocabulary_size: V.
         classes: C.
     """
 
-    def __init__(self, settings: ModelSettings, input_size: int, classes: int) -> None:
+    def __init__(self, settings: ModelSettings, vocabulary_size: int, classes: int) -> None:
         super().__init__()
         hidden, self.directions = settings.hidden_size, 2 if settings.bidirectional else 1
+        self.word_dropout, self.embedding_dropout = settings.word_dropout, settings.embedding_dropout
+        self.embedding = self._embedding(settings, vocabulary_size)
+        size = self.embedding.embedding_dim
+        self.positions = None
+        if settings.position_embedding:
+            self.positions = nn.Embedding(settings.position_embedding, size)
+            initialise_embedding(self.positions)
         self.recurrent = Recurrent(
             LIBRARY[settings.cell],
-            input_size,
+            size,
             hidden,
             num_layers=settings.num_layers,
             batch_first=True,
@@ -62,34 +69,6 @@ class Branch(nn.Module):
         widths = [self.pooling.size, *[hidden * self.directions] * settings.head_layers, classes]
         self.head = dense(widths, settings.dropout)
 
-    def forward(self, embedded: Tensor, lengths: Tensor) -> Tensor:
-        """Return logits (B, C) from (B, T, D) and lengths (B,)."""
-        outputs, states = self.recurrent(embedded, lengths=lengths)  # (B, T, H directions)
-        hidden = states[0] if isinstance(states, tuple) else states  # (layers * directions, B, H)
-        last = torch.cat(hidden[-self.directions :].unbind(0), dim=-1)
-        return self.head(self.dropout(self.pooling(outputs, last, lengths)))
-
-
-class RecurrentPart(nn.Module):
-    """Symbols -> embedding -> one branch or several -> logits.
-
-    Args:
-        settings: see `ModelSettings`.
-        vocabulary_size: V.
-        classes: C.
-    """
-
-    def __init__(self, settings: ModelSettings, vocabulary_size: int, classes: int) -> None:
-        super().__init__()
-        self.word_dropout, self.embedding_dropout = settings.word_dropout, settings.embedding_dropout
-        self.embedding = self._embedding(settings, vocabulary_size)
-        size = self.embedding.embedding_dim
-        self.positions = None
-        if settings.position_embedding:
-            self.positions = nn.Embedding(settings.position_embedding, size)
-            initialise_embedding(self.positions)
-        self.branches = nn.ModuleList(Branch(settings, size, classes) for _ in range(settings.branches))
-
     @staticmethod
     def _embedding(settings: ModelSettings, vocabulary_size: int) -> nn.Embedding:
         if settings.embedding == "one_hot":
@@ -104,14 +83,13 @@ class RecurrentPart(nn.Module):
         return embedding
 
     def forward(self, batch: Batch) -> Tensor:
-        """Return logits (B, C); of several branches in training those of each, (B, branches, C), for a loss of its own."""
+        """Return logits (B, C)."""
         assert batch.tokens is not None
         assert batch.lengths is not None
-        embedded = self._embedded(batch.tokens)
-        if len(self.branches) == 1:
-            return self.branches[0](embedded, batch.lengths)
-        logits = torch.stack([branch(embedded, batch.lengths) for branch in self.branches], dim=1)
-        return logits if self.training else logits.mean(1)
+        outputs, states = self.recurrent(self._embedded(batch.tokens), lengths=batch.lengths)  # (B, T, H directions)
+        hidden = states[0] if isinstance(states, tuple) else states  # (layers * directions, B, H)
+        last = torch.cat(hidden[-self.directions :].unbind(0), dim=-1)
+        return self.head(self.dropout(self.pooling(outputs, last, batch.lengths)))
 
     def _embedded(self, tokens: Tensor) -> Tensor:
         """Look up (B, T) symbols -> (B, T, D), with the dropout of training."""

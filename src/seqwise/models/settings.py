@@ -28,8 +28,6 @@ class ModelSettings(BaseModel):
             which the place of a symbol means something in itself. 0: none.
         hidden_size: H of each direction.
         num_layers: recurrent layers, each above the other.
-        branches: so many stacks of recurrent layers read the same embedding, each trained by its own loss; their logits
-            are averaged. A small ensemble at less than the price of one.
         bidirectional: also read the sequence from its end.
         pooling: how the outputs of all steps become one vector: last, mean, max, attention, or several joined by "+".
         head_layers: dense ReLU layers between the pooled vector and the logits.
@@ -57,7 +55,6 @@ class ModelSettings(BaseModel):
     position_embedding: int = Field(default=0, ge=0, le=100_000)
     hidden_size: int = Field(default=128, ge=1)
     num_layers: int = Field(default=1, ge=1)
-    branches: int = Field(default=1, ge=1, le=100)
     bidirectional: bool = True
     pooling: str = "max+mean"
     head_layers: int = Field(default=0, ge=0)

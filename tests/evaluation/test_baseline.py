@@ -1,15 +1,18 @@
 import json
 import os
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
-from seqwise.errors import DataError, ModelFolderError
+from seqwise.errors import ConfigurationError, DataError, ModelFolderError
 from seqwise.evaluation import Baseline, baseline, fit_baseline
 
 GOOD = ["a fine warm film", "fine and warm", "warm hearted and fine", "a film so warm"]
@@ -136,6 +139,10 @@ def test_a_saved_baseline_gives_the_same_probabilities():
         lambda saved, arrays: saved["classes"].append("more"),
         lambda saved, arrays: arrays.pop("bias"),
         lambda saved, arrays: arrays.update(weight=arrays["weight"][1:]),
+        lambda saved, arrays: arrays.update(weight=np.full_like(arrays["weight"], np.nan)),
+        lambda saved, arrays: arrays.update(bias=np.full_like(arrays["bias"], np.inf)),
+        lambda saved, arrays: saved.update(absent=list(saved["classes"])),
+        lambda saved, arrays: saved.update(absent=["nobody"]),
     ],
 )
 def test_a_damaged_baseline_says_so(damage):
@@ -153,6 +160,59 @@ def test_wrong_arguments_get_one_clear_sentence():
         fit_baseline(["x", "y", "z"], ["a", "b"])
     with pytest.raises(DataError, match="no examples"):
         fit_baseline([], [])
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1.0] * 10, r"sample_weight must have the shape \(11,\), not \(10,\)"),
+        ([1.0, np.nan] + [1.0] * 9, "sample_weight of example 2 is nan"),
+        ([-1.0] * 11, "sample_weight of example 1 is -1"),
+        ([0.0] * 11, "zero for every example"),
+    ],
+)
+def test_wrong_weights_are_named_before_anything_is_fitted(weights, message):
+    with pytest.raises(DataError, match=message):
+        fit_baseline(TEXTS, LABELS, unit="words", sample_weight=weights)
+
+
+@pytest.mark.parametrize("rows", [8, 11], ids=["two classes", "three classes"])
+def test_an_example_of_weight_zero_counts_as_if_it_were_not_there(rows):
+    texts, labels = TEXTS[:rows], LABELS[:rows]
+    kept = [row for row in range(rows) if labels[row] != "bad"]
+    fitted = fit_baseline(texts, labels, unit="words", sample_weight=[float(label != "bad") for label in labels])
+    without = fit_baseline(
+        [texts[row] for row in kept], [labels[row] for row in kept], classes=fitted.classes, unit="words"
+    )
+    assert fitted.classes == sorted(set(labels))
+    assert (fitted.predict_proba(texts)[:, fitted.classes.index("bad")] == 0).all()
+    np.testing.assert_array_equal(fitted.predict_proba(texts), without.predict_proba(texts))
+    assert fitted.majority == without.majority
+
+
+def test_an_unknown_unit_is_refused():
+    with pytest.raises(ConfigurationError, match=r"unit is .*\"words\".*, not 'word'"):
+        fit_baseline(TEXTS, LABELS, unit="word")
+
+
+@pytest.mark.parametrize("texts", [TEXTS[:-1], [*TEXTS, "one too many"]], ids=["one missing", "one too many"])
+def test_texts_that_do_not_match_their_labels_are_noticed_in_a_sample_too(texts, monkeypatch):
+    monkeypatch.setattr(baseline, "LARGEST", 5)
+    with pytest.raises(DataError, match=f"there are {len(texts)} texts and 11 labels"):
+        fit_baseline(iter(texts), LABELS, unit="words")
+
+
+def test_a_saved_baseline_needs_no_scikit_learn(tmp_path):
+    fitted = fit_baseline(TEXTS, LABELS, unit="words")
+    (tmp_path / "baseline.json").write_text(json.dumps(fitted.to_dict()))
+    save_file(fitted.arrays(), tmp_path / "baseline.safetensors")
+    code = (
+        "import json, sys; from safetensors.numpy import load_file; from seqwise.evaluation import Baseline\n"
+        "again = Baseline.from_parts(json.load(open('baseline.json')), load_file('baseline.safetensors'))\n"
+        "print(again.predict_proba(['a fine film']).argmax(), 'sklearn' in sys.modules, 'torch' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["1", "False", "False"]
 
 
 @pytest.mark.skipif("SEQWISE_DATA" not in os.environ, reason="needs the data sets")

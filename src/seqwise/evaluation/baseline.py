@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from seqwise.errors import DataError, ModelFolderError
+from seqwise.errors import ConfigurationError, DataError, ModelFolderError
+from seqwise.metrics.examples import example_weights
 from seqwise.text import NgramFeatures, choose_unit
 from seqwise.text.chunking import by_size
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 LARGEST = 200_000  # training examples
 WORDS, CHARACTERS = (1, 2), (1, 5)
+UNITS = ("auto", "words", "characters", "tokens")
 STRENGTH = 10.0  # scikit-learn's C; 10 suits rows of Euclidean length 1, the default of 1 is too timid for them
 
 
@@ -90,6 +92,14 @@ class Baseline:
             raise ModelFolderError(f"the baseline of the model folder is damaged: {error}") from None
         if weight.shape != (len(features), len(classes)) or bias.shape != (len(classes),):
             raise ModelFolderError("the baseline of the model folder is damaged: its arrays have the wrong shapes")
+        if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+            raise ModelFolderError(
+                "the baseline of the model folder is damaged: its arrays hold numbers that are not finite"
+            )
+        if not absent < set(classes):
+            raise ModelFolderError(
+                "the baseline of the model folder is damaged: its absent classes are not some of all"
+            )
         bias[[name in absent for name in classes]] = -np.inf
         return cls(features, classes, weight, bias, majority, description, seconds)
 
@@ -112,31 +122,32 @@ def fit_baseline(
         labels: (n,).
         classes: the C classes; None takes the sorted labels. A class without examples gets probability 0.
         unit: "words", "characters", "tokens", or "auto": decided by the texts.
-        sample_weight: (n,) or None; they are scaled to a mean of 1, so that their unit does not change the penalty.
+        sample_weight: (n,) or None; they are scaled to a mean of 1, so that their unit does not change the penalty. An
+            example of weight 0 counts as if it were not there.
         seed: of the sample that is taken of more than 200,000 examples; it keeps some of every class.
 
     Raises:
-        DataError: texts and labels do not belong together, or a label is not among the classes.
+        ConfigurationError: no such unit.
+        DataError: texts, labels and weights do not belong together, or a label is not among the classes.
     """
+    if unit not in UNITS:
+        raise ConfigurationError(f'unit is "auto", "words", "characters" or "tokens", not {unit!r}')
     started = time.perf_counter()
     of: np.ndarray = np.asarray(labels).astype(str)
     names = sorted(set(of.tolist())) if classes is None else [str(name) for name in classes]
     if unknown := sorted(set(of.tolist()) - set(names)):
         raise DataError(f"the label {unknown[0]!r} is not among the classes {', '.join(names)}")
-    rows, size = None, len(of)
-    if size > LARGEST:
-        rows = _sample(of, np.random.default_rng(seed))
-        wanted = set(rows.tolist())
-        texts = [text for row, text in enumerate(texts) if row in wanted]
-        of, sample_weight = of[rows], None if sample_weight is None else np.asarray(sample_weight)[rows]
-    elif not isinstance(texts, Sequence):
-        texts = list(texts)
-    if len(texts) != len(of):
-        raise DataError(f"there are {len(texts)} texts and {len(of)} labels")
-    if not len(of):
+    size = len(of)
+    weights = example_weights(sample_weight, size) if size else None
+    rows = np.arange(size) if weights is None else np.flatnonzero(weights)  # liblinear misjudges a class of no weight
+    usable = len(rows)
+    if usable > LARGEST:
+        rows = rows[_sample(of[rows], np.random.default_rng(seed))]
+    texts, of = _texts_of(texts, rows, size), of[rows]
+    if not size:
         raise DataError("there are no examples to fit the baseline on")
-    if sample_weight is not None:
-        sample_weight = np.asarray(sample_weight, dtype=np.float64) / np.mean(sample_weight)
+    if weights is not None:
+        weights = weights[rows] / weights[rows].mean()
     unit = choose_unit(texts) if unit == "auto" else unit
     of_characters = unit == "characters"
     features = NgramFeatures(
@@ -150,7 +161,7 @@ def fit_baseline(
     present = sorted(set(of.tolist()), key=names.index)
     for name in present if len(present) > 2 else present[1:]:
         column = names.index(name)
-        weight[:, column], bias[column] = _one_against_the_rest(matrix, of == name, sample_weight)
+        weight[:, column], bias[column] = _one_against_the_rest(matrix, of == name, weights)
     if len(present) == 1:
         bias[names.index(present[0])] = 0.0
     if len(present) == 2:
@@ -160,11 +171,26 @@ def fit_baseline(
     low, high = CHARACTERS if of_characters else WORDS
     description = (
         f"tf-idf of {'character' if of_characters else 'word'} n-grams ({low} to {high}) and logistic regression"
-        + (f", fitted on a random {len(rows):,} of the {size:,} training examples" if rows is not None else "")
+        + (f", fitted on a random {len(rows):,} of the {usable:,} training examples" if len(rows) < usable else "")
     )
     return Baseline(
         features, names, weight, bias, float(counts.max() / counts.sum()), description, time.perf_counter() - started
     )
+
+
+def _texts_of(texts: Iterable[Any], rows: np.ndarray, size: int) -> Sequence[Any]:
+    """Read the texts of these rows; all of them are counted, so that one too many or too few is noticed."""
+    if len(rows) == size and isinstance(texts, Sequence):
+        count, taken = len(texts), texts
+    else:
+        count, taken, wanted = 0, [], set(rows.tolist())
+        for text in texts:
+            if count in wanted:
+                taken.append(text)
+            count += 1
+    if count != size:
+        raise DataError(f"there are {count} texts and {size} labels")
+    return taken
 
 
 def _sample(labels: np.ndarray, generator: np.random.Generator) -> np.ndarray:

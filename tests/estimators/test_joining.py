@@ -61,4 +61,11 @@ def test_all_of_the_say_to_one_part_is_that_part():
 def test_a_single_part_gets_its_temperature():
     logits, targets = two_parts(500)
     (scale,) = fit_scales(["linear"], logits[:, :1], targets)
-    assert scale == fit_temperature(logits[:, 0], targets, bounds=(0.5, 10.0))
+    assert scale == fit_temperature(logits[:, 0], targets, bounds=(0.5, 10.0), typical=3.0)
+    assert scale == pytest.approx(fit_temperature(logits[:, 0], targets, bounds=(0.5, 10.0)), rel=0.1)
+
+
+def test_few_examples_leave_the_factor_near_the_typical_one():
+    targets = np.array([0, 1])
+    factor = fit_temperature((np.eye(2)[targets] * 2 - 1), targets, bounds=(0.5, 10.0), typical=3.0)
+    assert 2.5 < factor < 4.0

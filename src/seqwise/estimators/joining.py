@@ -12,6 +12,7 @@ from seqwise.models import softmax
 BOUNDS = {"linear": (0.5, 10.0), "recurrent": (0.2, 1.5)}  # of the factor that makes a part's logits probabilities
 TYPICAL = {"linear": 3.0, "recurrent": 0.8}  # the factor where there is nothing held out to fit it on
 GAIN = 0.8  # two parts err differently: their even mixture is surer than a mean of them, by a factor 1 + GAIN / 4
+PULL = 5.0  # strength of the belief in the typical factor, in units of the summed log loss
 PRIOR = 20.0  # strength of the belief in an even mixture, in units of the summed log loss
 
 
@@ -31,7 +32,10 @@ def fit_scales(
         sample_weight: (n,) or None.
     """
     factors = np.array(
-        [fit_temperature(logits[:, i], targets, sample_weight, bounds=BOUNDS[name]) for i, name in enumerate(names)]
+        [
+            fit_temperature(logits[:, i], targets, sample_weight, bounds=BOUNDS[name], typical=TYPICAL[name])
+            for i, name in enumerate(names)
+        ]
     )
     if len(names) == 1:
         return factors
@@ -51,7 +55,12 @@ def mixture(share: float) -> np.ndarray:
 
 
 def fit_temperature(
-    logits: np.ndarray, targets: np.ndarray, sample_weight: np.ndarray | None = None, *, bounds: tuple[float, float]
+    logits: np.ndarray,
+    targets: np.ndarray,
+    sample_weight: np.ndarray | None = None,
+    *,
+    bounds: tuple[float, float],
+    typical: float | None = None,
 ) -> float:
     """Return the factor of the logits that minimises their log loss (temperature scaling, Guo et al. 2017).
 
@@ -59,9 +68,17 @@ def fit_temperature(
         logits: (n, C), on examples that the model was not fitted on.
         targets: class indices, (n,).
         sample_weight: (n,) or None.
-        bounds: least and greatest factor; a few held-out examples that are all right would ask for an infinite one.
+        bounds: least and greatest factor.
+        typical: adds PULL ln(factor / typical)^2 to the summed log loss, for a few held-out examples that are all right
+            would ask for an infinite factor; None adds nothing.
     """
-    return float(minimize_scalar(lambda f: _loss(f * logits, targets, sample_weight), bounds=bounds).x)
+    total = len(targets) if sample_weight is None else float(sample_weight.sum())
+
+    def cost(factor: float) -> float:
+        pull = 0.0 if typical is None else PULL * np.log(factor / typical) ** 2
+        return _loss(factor * logits, targets, sample_weight) + pull / total
+
+    return float(minimize_scalar(cost, bounds=bounds).x)
 
 
 def _loss(logits: np.ndarray, targets: np.ndarray, sample_weight: np.ndarray | None) -> float:

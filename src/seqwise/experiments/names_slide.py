@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from seqwise.cells import cell
 from seqwise.data import load_examples, resolve
 from seqwise.errors import ConfigurationError
+from seqwise.evaluation import fit_baseline
 from seqwise.experiments.recipes import Reproduction, ReproductionRequest
 from seqwise.layers import Recurrent
 from seqwise.metrics import classification_metrics
@@ -135,9 +136,11 @@ def reproduce_names_slide(request: ReproductionRequest) -> Reproduction:
             request.say(f"{seen:,} of {total:,} names, loss {loss:.3f}")
 
     network = train_slide_network(names, targets, len(classes), seed=request.seed or 0, progress=progress)
-    figures = classification_metrics(
-        np.searchsorted(classes, test.labels.astype(str)), predict_slide_network(network, test_names), classes.tolist()
-    )
+    expected = np.searchsorted(classes, test.labels.astype(str))
+    figures = classification_metrics(expected, predict_slide_network(network, test_names), classes.tolist())
+    request.say("fitting the baseline")
+    baseline = fit_baseline(names, training.labels, classes=classes.tolist(), unit="characters")
+    figures["baseline"] = classification_metrics(expected, baseline.predict_proba(test_names), classes.tolist())
     return Reproduction(
         recipe=request.name,
         reference={"source": "seqwise reproduce names-gender: the same names, the default classifier"},

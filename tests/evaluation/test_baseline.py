@@ -116,6 +116,26 @@ def test_of_very_many_examples_a_sample_is_used_that_keeps_rare_classes(monkeypa
     np.testing.assert_array_equal(same.weight, fitted.weight)
 
 
+def test_a_sample_is_drawn_from_the_examples_that_count(monkeypatch):
+    monkeypatch.setattr(baseline, "LARGEST", 20)
+    texts = [f"{'ignored' if row % 4 else 'counted'} {'even' if row % 8 else 'odd'} {row}" for row in range(200)]
+    labels = ["b" if row % 8 else "a" for row in range(200)]
+    weights = np.array([0.0 if row % 4 else 1.0 + row for row in range(200)])
+    fitted = fit_baseline(texts, labels, unit="words", sample_weight=weights)
+    assert "20 of the 50 training examples" in fitted.description
+    features = {name for _, name in fitted.features.names}
+    assert "counted" in features
+    assert "ignored" not in features
+    kept = weights > 0
+    alone = fit_baseline(
+        [text for text, counts in zip(texts, kept, strict=True) if counts],
+        np.array(labels)[kept],
+        unit="words",
+        sample_weight=weights[kept],
+    )
+    np.testing.assert_array_equal(fitted.predict_proba(texts), alone.predict_proba(texts))
+
+
 def test_the_majority_share_is_that_of_always_saying_the_most_frequent_class():
     assert fit_baseline(TEXTS[2:], LABELS[2:]).majority == pytest.approx(4 / 9)
 

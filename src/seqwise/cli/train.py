@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -74,6 +75,7 @@ def train(
       seqwise train sms_spam --test sms_spam --positive spam --out spam-model
       seqwise train names.tsv --text name --label sex --out m --time-budget 5m --set model.cell=gru
     """
+    started = time.monotonic()  # the imports that follow count: they take seconds on a cold machine
     from seqwise.experiments.configuration import build_configuration
     from seqwise.experiments.training import TrainingRequest, run_training
 
@@ -99,6 +101,7 @@ def train(
         positive=positive,
         overwrite=overwrite,
         resume=resume,
+        started=started,
     )
     outcome = run_training(request, say=say)
     if json:

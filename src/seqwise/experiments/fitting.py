@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from seqwise.experiments.configuration import Configuration
 from seqwise.experiments.reading import Part, TrainingData
 from seqwise.training import Callback, Progress
 
-FINISHING = 2.0  # seconds for intervals, pictures and files
+FINISHING = 3.0  # seconds for intervals, pictures and files
 SHORTEST = 1.0  # seconds that training gets even if everything before it took the whole budget
 
 
@@ -68,7 +69,7 @@ class Deadline(Callback):
     def on_start(self, run: Any) -> None:
         """Set the limit."""
         left = self._moment - time.monotonic()
-        self._latest = run.engine.agree(run.now() + left - max(FINISHING, 0.05 * left))
+        self._latest = run.engine.agree(run.now() + left - max(FINISHING, 0.1 * left))
         self._earliest = run.engine.agree(run.now() + SHORTEST)
         self._set(run)
 
@@ -80,7 +81,7 @@ class Deadline(Callback):
         run.time_limit = max(self._latest - self._evaluations * run.validation_seconds, self._earliest)
 
 
-def fit_baseline_on(part: Part, configuration: Configuration) -> Baseline:
+def fit_baseline_on(part: Part, classes: Sequence[str], configuration: Configuration) -> Baseline:
     """Fit n-grams and logistic regression: of words, or of characters where the model reads characters."""
     return fit_baseline(
         part.texts,

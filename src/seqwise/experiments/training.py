@@ -31,6 +31,7 @@ class TrainingRequest:
         positive: the class of interest of two.
         overwrite: replace the model in the folder.
         resume: go on where an interrupted run stopped.
+        started: when the program began, on `time.monotonic`, if it did something before; the time budget counts from there.
     """
 
     data: str
@@ -41,6 +42,7 @@ class TrainingRequest:
     positive: str | None = None
     overwrite: bool = False
     resume: bool = False
+    started: float | None = None
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def run_training(request: TrainingRequest, say: Say = lambda message: None) -> T
         InputError: the data, the configuration or the folder are not as needed; nothing has been changed then.
         DivergenceError: the loss became NaN or infinite.
     """
-    started = time.monotonic()
+    started = request.started or time.monotonic()
     configuration = request.configuration
     budget, seed = configuration.training.time_budget, configuration.training.seed
     check_destination(request.folder, overwrite=request.overwrite, resume=request.resume)
@@ -104,7 +106,7 @@ def run_training(request: TrainingRequest, say: Say = lambda message: None) -> T
     if request.overwrite:
         clear_model(request.folder)
 
-    baseline = fit_baseline_on(data.training, configuration)
+    baseline = fit_baseline_on(data.training, data.classes, configuration)
     model = fit_model(
         data,
         configuration,
@@ -121,7 +123,7 @@ def run_training(request: TrainingRequest, say: Say = lambda message: None) -> T
         assert model.validation is not None
         evaluated["validation"] = Evaluated.of(data.validation, data.classes, model.validation, baseline)
     if model.refitted:  # the model has learned from the validation examples too by now: so may the baseline
-        baseline = fit_baseline_on(data.everything, configuration)
+        baseline = fit_baseline_on(data.everything, data.classes, configuration)
     if data.test is not None:
         probabilities = model.estimator.predict_proba(data.test.texts)
         evaluated["test"] = Evaluated.of(data.test, data.classes, probabilities, baseline)

@@ -69,7 +69,7 @@ class Deadline(Callback):
     def on_start(self, run: Any) -> None:
         """Set the limit."""
         left = self._moment - time.monotonic()
-        self._latest = run.engine.agree(run.now() + left - max(FINISHING, 0.1 * left))
+        self._latest = run.engine.agree(run.now() + left - max(FINISHING, 0.15 * left))
         self._earliest = run.engine.agree(run.now() + SHORTEST)
         self._set(run)
 
@@ -113,7 +113,9 @@ def fit_model(
     if deadline is not None:
         training = training.model_copy(update={"time_budget": max(deadline - time.monotonic(), SHORTEST)})
         watched, tested = (0 if part is None else len(part) for part in (data.validation, data.test))
-        callbacks.append(Deadline(deadline, evaluations=1 + (tested / watched if watched else 0)))
+        # Afterwards the validation examples are run twice, to join the parts and to tell what each contributes; test texts
+        # have to be encoded, too.
+        callbacks.append(Deadline(deadline, evaluations=2 + (1.5 * tested / watched if watched else 0)))
     # A validation part of its own is handed over. What is held back of the training data is held back by the estimator
     # (by the same rule and seed as in `data`), which may then fit once more on everything.
     own, held = not data.split, data.validation

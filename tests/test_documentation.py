@@ -108,6 +108,16 @@ def test_links_lead_somewhere(page):
     assert not broken
 
 
+def test_every_guide_and_decision_is_in_its_index():
+    docs = ROOT / "docs"
+    for index, pages in (
+        (docs / "README.md", {*docs.glob("*.md"), *docs.glob("guides/*.md")}),
+        (docs / "decisions" / "README.md", set(docs.glob("decisions/*.md"))),
+    ):
+        linked = {(index.parent / link).resolve() for link in LINK.findall(index.read_text(encoding="utf-8"))}
+        assert pages - linked == {index}
+
+
 def test_the_checks_see_commands_and_blocks():
     assert list(commands("$ cat x | seqwise predict m - > y  # so\n> .venv\\Scripts\\seqwise demo\n")) == [
         ["predict", "m", "-"],

@@ -10,6 +10,7 @@ from seqwise.experiments.adding_problem import (
     Contestant,
     Outcome,
     draw,
+    explode,
     gradient_by_step,
     make_examples,
     reproduce_adding_problem,
@@ -63,6 +64,14 @@ def test_an_error_that_is_not_a_number_is_no_solution():
 def test_the_irnn_starts_from_the_identity():
     layer = CONTESTANTS["IRNN"].layer(2, 5)
     torch.testing.assert_close(layer.weight_hh_l0, nn.Parameter(torch.eye(5)))
+
+
+def test_weights_above_the_identity_explode_and_the_picture_takes_untrained_networks(tmp_path):
+    exploding = explode(1.1, hidden_size=5, length=100)
+    first, *_, last = exploding.gradients["before training"]
+    bound = last * 1.1**99  # reached where every unit is active at every step
+    assert 0.1 * bound < first <= bound * (1 + 1e-4)
+    draw({"untrained": exploding}, tmp_path / "picture.svg")
 
 
 def test_overrides_are_refused_not_ignored():

@@ -183,6 +183,19 @@ def train_contestant(
     return outcome
 
 
+def explode(factor: float = 1.05, *, hidden_size: int = 100, length: int = 200, seed: int = 0) -> Outcome:
+    """Return the gradients of an untrained ReLU network whose recurrent weights are `factor` times the identity.
+
+    Above 1 each step back multiplies the gradient once more: this is the exploding that clipping is for.
+    """
+    torch.manual_seed(seed)
+    layer = _irnn(2, hidden_size)
+    with torch.no_grad():
+        layer.get_parameter("weight_hh_l0").mul_(factor)
+    probe = make_examples(100, length, torch.Generator().manual_seed(HELD_OUT_SEED))
+    return Outcome(gradients={"before training": gradient_by_step(Adder(layer), *probe)})
+
+
 def draw(outcomes: dict[str, Outcome], path: Path) -> None:
     """Draw error by training step and gradient norm by time step, before and after training, as one SVG picture."""
     from matplotlib.figure import Figure
@@ -190,13 +203,17 @@ def draw(outcomes: dict[str, Outcome], path: Path) -> None:
     figure = Figure(figsize=(12, 4), layout="constrained")
     errors, *gradients = figure.subplots(1, 3)
     for name, outcome in outcomes.items():
-        errors.plot(*zip(*outcome.curve, strict=True), label=name)
+        colour = f"C{list(outcomes).index(name)}"
+        if outcome.curve:
+            errors.plot(*zip(*outcome.curve, strict=True), label=name, color=colour)
         for axes, moment in zip(gradients, ("before training", "after training"), strict=True):
-            axes.semilogy(range(1, len(outcome.gradients[moment]) + 1), outcome.gradients[moment], label=name)
+            norms = outcome.gradients.get(moment, [])
+            axes.semilogy(range(1, len(norms) + 1), norms, label=name, color=colour)
             axes.set(title=f"Gradient of the loss, {moment}", xlabel="time step t", ylabel="mean |dL/dh_t|")
     errors.axhline(BASELINE, color="grey", linestyle=":", label="always 1")
     errors.set(title="Held-out mean squared error", xlabel="training step", yscale="log")
-    errors.legend()
+    gradients[0].legend(fontsize="small")
+    errors.legend(fontsize="small")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
 
@@ -219,7 +236,8 @@ def reproduce_adding_problem(request: ReproductionRequest) -> Reproduction:
         outcomes[name] = train_contestant(contestant, seed=request.seed or 0, progress=progress)
         request.say(f"{name}: {'solved' if outcomes[name].solved else 'not solved'}, {outcomes[name].error:.4f}")
     picture = request.destination / "adding-problem.svg"
-    draw(outcomes, picture)
+    exploding = explode(seed=request.seed or 0)
+    draw({**outcomes, "ReLU RNN, 1.05 identity": exploding}, picture)
     request.say(f"Gradient norms by time step: {picture}")
     figures = {
         name: {
@@ -235,7 +253,14 @@ def reproduce_adding_problem(request: ReproductionRequest) -> Reproduction:
     return Reproduction(
         recipe=request.name,
         reference={"source": "Le, Jaitly and Hinton 2015: IRNN and LSTM solve T = 200, a tanh RNN does not"},
-        test={"baseline": {"mean_squared_error": BASELINE}, **figures},
+        test={
+            "baseline": {"mean_squared_error": BASELINE},
+            **figures,
+            "ReLU RNN, 1.05 identity, untrained": {
+                "gradient_norm_first_step": exploding.gradients["before training"][0],
+                "gradient_norm_last_step": exploding.gradients["before training"][-1],
+            },
+        },
         seconds=time.perf_counter() - started,
         folder=request.destination,
     )

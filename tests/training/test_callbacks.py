@@ -12,6 +12,12 @@ from seqwise.errors import ConfigurationError
 from seqwise.training import Callback, TrainingSettings, train
 
 
+@pytest.fixture(scope="module", autouse=True)
+def torch_has_its_optimisers():
+    """The first optimiser of a process imports torch's compiler: seconds that are not the fit's."""
+    torch.optim.SGD([torch.zeros(1, requires_grad=True)])
+
+
 def fit(model, *, callbacks=(), validate=None, folder=None, batches=Batches, loss=loss, **settings):
     return train(
         model,

@@ -140,3 +140,11 @@ def test_a_person_hears_which_row_is_no_text():
         SequenceClassifier().fit(["a", "b", 3, "c"], [0, 1, 0, 1])
     with pytest.raises(DataError, match="single text"):
         SequenceClassifier().fit("abc", [0, 1, 0])
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_progress_is_shown_when_asked_for_and_only_then(verbose, capsys):
+    SequenceClassifier(verbose=verbose, **SMALL).fit(TEXTS, LABELS)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert ("epoch 1/2" in shown.err) == verbose

@@ -20,7 +20,7 @@ from seqwise.losses import ImbalanceSettings
 from seqwise.models import ModelSettings, SavedModel
 from seqwise.prediction import FolderContent, Predictor, read_folder, resolve_device, restore, write_folder
 from seqwise.text import TextSettings
-from seqwise.training import Callback, TrainingSettings
+from seqwise.training import Callback, Progress, TrainingSettings
 
 Text = str | Sequence[str]
 
@@ -205,7 +205,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         fit = SequenceFit(
             self.settings_,
             self.classes_.tolist(),
-            callbacks=callbacks,
+            callbacks=[*([Progress(verbose=True)] if self.verbose else []), *callbacks],
             folder=None if folder is None else Path(folder),
             resume=resume,
         )

@@ -79,6 +79,18 @@ def encode_labels(y: Any, rows: int) -> tuple[np.ndarray, np.ndarray]:
     return classes, targets.astype(np.int64)
 
 
+def describe_labels(classes: np.ndarray, counts: np.ndarray, positive: Any = None) -> dict[str, Any]:
+    """Return what `labels.json` holds of a fitted classifier: classes (C,) and training examples of each, (C,)."""
+    return {
+        "classes": classes.tolist(),
+        "counts": counts.tolist(),
+        "priors": (counts / counts.sum()).tolist(),
+        "thresholds": None,
+        "positive": positive,
+        "calibration": None,
+    }
+
+
 def normalised_weights(sample_weight: Any, rows: int) -> np.ndarray | None:
     """Return the weights scaled to mean one, (n,) float64, or None.
 

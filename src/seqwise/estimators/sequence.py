@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from seqwise.errors import ModelFolderError
 from seqwise.estimators.choices import CHOSEN, Profile, choose
-from seqwise.estimators.examples import check_texts, encode_labels, held_out, normalised_weights
+from seqwise.estimators.examples import check_texts, describe_labels, encode_labels, held_out, normalised_weights
 from seqwise.estimators.fitted import FittedModel, SequenceFit
 from seqwise.estimators.sections import AUTO, Sections
 from seqwise.losses import ImbalanceSettings
@@ -285,19 +285,11 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
 
     def _content(self, data: dict[str, Any] | None = None, positive: Any = None) -> FolderContent:
         """Return what describes the fitted model, as in its folder."""
-        counts = self.fitted_.counts
         config = {
             "task": "classify",
             "estimator": type(self).__name__,
             "unit": self.settings_.text.unit,
             "settings": {"data": data or {"validation": self.validation}, **self.settings_.to_dict()},
         }
-        labels = {
-            "classes": self.classes_.tolist(),
-            "counts": counts.tolist(),
-            "priors": (counts / counts.sum()).tolist(),
-            "thresholds": None,
-            "positive": positive,
-            "calibration": None,
-        }
+        labels = describe_labels(self.classes_, self.fitted_.counts, positive)
         return FolderContent(Path(), config, {}, {}, labels)

@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from seqwise.errors import ConfigurationError, DataError, ModelFolderError
-from seqwise.estimators.examples import encode_labels, normalised_weights
+from seqwise.estimators.examples import describe_labels, encode_labels, normalised_weights
 from seqwise.estimators.fitting import Fitting
 from seqwise.estimators.sections import AUTO, section_of, with_choices
 from seqwise.losses import ImbalanceSettings
@@ -142,7 +142,6 @@ class VectorClassifier(ClassifierMixin, BaseEstimator):
         weights = dict(self.module_.state_dict())
         if self.mean_ is not None:
             weights |= {"mean": self.mean_, "scale": self.scale_}
-        counts = self.counts_
         write_folder(
             path,
             config={
@@ -154,14 +153,7 @@ class VectorClassifier(ClassifierMixin, BaseEstimator):
             },
             weights=weights,
             vocabulary={"ngrams": None if self.features_ is None else self.features_.to_dict()},
-            labels={
-                "classes": self.classes_.tolist(),
-                "counts": counts.tolist(),
-                "priors": (counts / counts.sum()).tolist(),
-                "thresholds": None,
-                "positive": None,
-                "calibration": None,
-            },
+            labels=describe_labels(self.classes_, self.counts_),
         )
 
     @classmethod

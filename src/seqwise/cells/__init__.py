@@ -1,6 +1,7 @@
 """Recurrences as equations: the notation, its tracing to a program, and the equations that come with Seqwise."""
 
 from seqwise.cells.cell import Cell, cell
+from seqwise.cells.derive import Derivative, derive
 from seqwise.cells.library import (
     gru,
     gru_reset_after,
@@ -24,12 +25,14 @@ LIBRARY: dict[str, Cell] = {
 __all__ = [
     "LIBRARY",
     "Cell",
+    "Derivative",
     "Node",
     "Program",
     "Stage",
     "absolute",
     "cell",
     "cos",
+    "derive",
     "exp",
     "gru",
     "gru_reset_after",

@@ -165,11 +165,14 @@ def _find_problem(program: Program) -> str:
     if len(set(program.states)) != len(program.states) or not all(_is_name(s) for s in program.states):
         return f"its states {program.states!r} are not distinct names"
     operands: dict[str, int] = {}
+    seen: dict[Node, int] = {}
     varies: list[bool] = []  # with the batch, as opposed to learned vectors and numbers alone
     for index, node in enumerate(program.nodes):
         problem = _find_node_problem(node, index, program.states)
         if problem:
             return f"node {index}: {problem}"
+        if node.name and seen.setdefault(node, index) != index:  # each would get a part of the adjoint
+            return f"node {index} repeats node {seen[node]}"
         if node.operation == "recurrent" and operands.setdefault(node.name, node.arguments[0]) != node.arguments[0]:
             return f"gate {node.name!r} is projected from two operands"
         varies.append(node.operation in ("input", "state") or any(varies[a] for a in node.arguments))
@@ -177,6 +180,11 @@ def _find_problem(program: Program) -> str:
             return f"gate {node.name!r} is the projection of a constant"
     if not all(_is_index(out, len(program.nodes)) and varies[out] for out in program.outputs):
         return f"outputs {program.outputs!r} are not nodes that depend on the input or a state"
+    unread = next((s for s in program.states if Node("state", name=s) not in seen), None)
+    if unread is not None:
+        return f"state {unread!r} is never read"
+    if all(node.operation != "input" for node in seen):
+        return "no gate reads the input"
     return ""
 
 

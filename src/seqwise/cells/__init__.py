@@ -2,6 +2,7 @@
 
 from seqwise.cells.cell import Cell, cell
 from seqwise.cells.derive import Derivative, derive
+from seqwise.cells.equations import Equations
 from seqwise.cells.library import (
     gru,
     gru_reset_after,
@@ -13,6 +14,7 @@ from seqwise.cells.library import (
     rnn,
     rnn_relu,
 )
+from seqwise.cells.linearity import Linearity, find_linearity
 from seqwise.cells.notation import absolute, cos, exp, log, relu, sigmoid, sin, softplus, sqrt, tanh
 from seqwise.cells.program import Node, Program, Stage
 
@@ -26,6 +28,8 @@ __all__ = [
     "LIBRARY",
     "Cell",
     "Derivative",
+    "Equations",
+    "Linearity",
     "Node",
     "Program",
     "Stage",
@@ -34,6 +38,7 @@ __all__ = [
     "cos",
     "derive",
     "exp",
+    "find_linearity",
     "gru",
     "gru_reset_after",
     "gru_simplified",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from seqwise.cells.equations import Equations, write_equations
 from seqwise.cells.program import Program
 from seqwise.cells.trace import trace
 from seqwise.errors import CellError
@@ -32,6 +33,10 @@ class Cell:
     def source(self) -> str:
         """Where the equation comes from: the docstring of its function."""
         return ((self.equation and self.equation.__doc__) or "").strip()
+
+    def equations(self) -> Equations:
+        """The equations, forward and the derived backpropagation through time, as text, LaTeX, Markdown or HTML."""
+        return write_equations(self.program, self.source)
 
     @classmethod
     def from_string(cls, text: str) -> Cell:

@@ -32,6 +32,7 @@ class Derivative:
         input_gates: For each of `program.input_gates` the adjoint of x.g.
         recurrent_gates: For each of `program.recurrent_gates` the adjoint of its projection.
         vectors: For each of `program.vectors` its adjoint, to be summed over rows and steps.
+        adjoints: For each node of the program its adjoint; -1 where no gradient reaches it.
     """
 
     program: Program
@@ -40,6 +41,7 @@ class Derivative:
     input_gates: tuple[int, ...]
     recurrent_gates: tuple[int, ...]
     vectors: tuple[int, ...]
+    adjoints: tuple[int, ...]
 
 
 @cache
@@ -80,7 +82,8 @@ class _Accumulation:
                 ("vector", program.vectors),
             )
         )
-        return Derivative(program, tuple(self.nodes), states, inputs, recurrent, vectors)
+        adjoints = tuple(self._adjoints.get(index, -1) for index in range(len(program.nodes)))
+        return Derivative(program, tuple(self.nodes), states, inputs, recurrent, vectors, adjoints)
 
     def _undo(self, node: Node, y: int, dy: int) -> None:
         """Hand the adjoint `dy` of y = operation(a, b) on to a and b."""

@@ -107,6 +107,13 @@ class Program:
         return tuple(dict.fromkeys(n.name for n in self.nodes if n.operation == "vector"))
 
     @cached_property
+    def is_linear(self) -> bool:
+        """Whether the next states are affine in the states, unit by unit; `find_linearity` gives the reason."""
+        from seqwise.cells.linearity import find_linearity  # it needs this class
+
+        return find_linearity(self).is_linear
+
+    @cached_property
     def fingerprint(self) -> int:
         """A number that tells this recurrence from every other, whatever its name; the same on every machine."""
         text = json.dumps(self._body(), separators=(",", ":"))

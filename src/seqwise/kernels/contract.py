@@ -1,6 +1,20 @@
 """What every recurrence backend takes and gives.
 
-A backend is a function `forward(program, x, initial, weights, variant) -> Result` on raw tensors. Time comes first.
+Time comes first. There are two kinds of backend, both on raw tensors that have been checked:
+
+* Code made of PyTorch's own functions, which PyTorch differentiates as often as one likes:
+  `forward(program, x, initial, weights, variant) -> Result`.
+* Kernels, which PyTorch cannot look into:
+  `forward(program, x, initial, weights, variant, save) -> (Result, saved)`, where `saved` are the buffers that the
+  backward pass will want (none unless `save`), and
+  `backward(program, x, initial, weights, variant, result, saved, upstream, needs_x) -> Gradients`.
+  `saved_shapes(program, variant, steps, batch, hidden)` tells the shapes of these buffers, which have the dtype and
+  device of x, before anything runs; sizes may be symbolic, and the values of the variant's tensors must not matter.
+  Results, buffers and gradients are contiguous and share no memory with one another or with what was given, but for
+  `states[0]`, which may be `outputs`. Lengths may say nothing.
+
+Every backend has `find_obstacle(program, variant, x=None)`: what keeps it from running this, in words, empty if nothing
+does. x gives device and dtype; None leaves them open.
 
 Axis letters: B batch, T steps, D input features, H hidden units, S states, Gx input gates, Gh recurrent gates.
 """
@@ -65,3 +79,31 @@ class Result(NamedTuple):
     outputs: Tensor
     finals: tuple[Tensor, ...]
     states: tuple[Tensor, ...] = ()
+
+
+class Upstream(NamedTuple):
+    """Gradients of a `Result`; None stands for zero.
+
+    Attributes:
+        outputs: (T, B, H).
+        finals: For each state (B, H).
+        states: For each state (T, B, H); empty where the states were not asked for.
+    """
+
+    outputs: Tensor | None
+    finals: tuple[Tensor | None, ...]
+    states: tuple[Tensor | None, ...] = ()
+
+
+class Gradients(NamedTuple):
+    """Gradients of what a recurrence reads.
+
+    Attributes:
+        x: (T, B, D); None where it was not wanted.
+        initial: For each state (B, H).
+        weights: Fields as in the weights; None where there are none.
+    """
+
+    x: Tensor | None
+    initial: tuple[Tensor, ...]
+    weights: Weights

@@ -58,7 +58,7 @@ def forward(program: Program, x: Tensor, initial: tuple[Tensor, ...], weights: W
     if variant.input_mask is not None:
         x = x * variant.input_mask
     projected = F.linear(x, weights.input, weights.input_bias).unbind(0)  # T times (B, G*H)
-    survives = _survival(variant, valid)  # (T, B, 1), False where the states are zeroed before the step
+    survives = find_survivors(variant, valid)  # (T, B, 1), False where the states are zeroed before the step
     products = _split_stages(program, weights, initial[0].shape[1])
     vectors = {} if weights.vectors is None else dict(zip(program.vectors, weights.vectors.unbind(0), strict=True))
 
@@ -153,7 +153,7 @@ def _schedule(lengths: Tensor | None, steps: int, batch: int) -> tuple[Tensor, l
     return lengths.argsort(descending=True, stable=True), valid.sum(1).tolist(), valid
 
 
-def _survival(variant: Variant, valid: Tensor | None) -> Tensor | None:
+def find_survivors(variant: Variant, valid: Tensor | None) -> Tensor | None:
     """(T, B, 1), True where the state survives from the step before (in the direction of running) to this one."""
     if variant.resets is None:
         return None

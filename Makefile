@@ -43,6 +43,7 @@ bench: $(STAMP)  ## run the benchmarks
 	for file in benchmarks/*.py; do echo "$$file"; $(BIN)/python $$file || exit 1; done
 
 docs: $(STAMP)  ## check every documentation snippet and rebuild generated pages
+	$(BIN)/python -c 'import pathlib, seqwise.cells.derivations as d; d.write_pages(pathlib.Path("docs/derivations"))'
 	$(BIN)/python -m pytest -q tests/test_documentation.py
 
 clean:  ## remove the environment and caches

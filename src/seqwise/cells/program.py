@@ -70,11 +70,15 @@ class Program:
     states: tuple[str, ...]
     nodes: tuple[Node, ...]
     outputs: tuple[int, ...]
+    # Written once: an operator takes it at every call, and a compiler that traces the call can read but not write it.
+    _text: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         problem = _find_problem(self)
         if problem:
             raise CellError(f"Cell {self.name!r}: {problem}.")
+        text = json.dumps({"name": self.name, **self._body()}, separators=(",", ":"))
+        object.__setattr__(self, "_text", text)
 
     @cached_property
     def gates(self) -> tuple[str, ...]:
@@ -121,7 +125,7 @@ class Program:
 
     def to_string(self) -> str:
         """The program as one line of JSON; `from_string` reads it back."""
-        return json.dumps({"name": self.name, **self._body()}, separators=(",", ":"))
+        return self._text
 
     @classmethod
     def from_string(cls, text: str) -> Program:

@@ -237,7 +237,7 @@ class MathmlWriter(_Brackets):
         name = f"<mi>{escape(term.name)}</mi>"
         over = {"adjoint": _BAR, "whole": _BAR, "carried": "←", "candidate": "~"}.get(term.mark)
         if over:
-            name = f"<mover>{name}<mo stretchy='false'>{over}</mo></mover>"
+            name = f"<mover>{name}<mo stretchy='true'>{over}</mo></mover>"
         parts = [f"<mi>{escape(part)}</mi>" for part in (term.below, term.time) if part and part != "t-1"]
         parts += [f"<mrow><mi>t</mi>{_sign(_MINUS)}<mn>1</mn></mrow>"] if term.time == "t-1" else []
         below = _row(parts, _sign(","))
@@ -307,7 +307,7 @@ class MathmlWriter(_Brackets):
         return f"<mfrac><mrow>{_sign('∂')}<mi>L</mi></mrow>{below}</mfrac>"
 
 
-_MINUS, _BAR, _STAR, _PRIME, _DOWN_TACK = "\u2212", "\u203e", "\u2217", "\u2032", "\u22a4"
+_MINUS, _BAR, _STAR, _PRIME, _DOWN_TACK = "\u2212", "\u00af", "\u2217", "\u2032", "\u22a4"
 _SPACE = '<mspace width="0.2em"/>'
 
 

@@ -1,0 +1,162 @@
+"""The memory and the argument block of a call: what forward, backward and single steps have in common.
+
+Axis letters: B batch, T steps, D input features, H hidden units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seqwise.cells import Program
+from seqwise.kernels import reference
+from seqwise.kernels.contract import Variant, Weights
+from seqwise.kernels.cpu import backward as backward_kernel
+from seqwise.kernels.cpu import compiler, products
+from seqwise.kernels.cpu import forward as forward_kernel
+from seqwise.kernels.cpu.elementwise import Fields
+from seqwise.kernels.cpu.memory import POOL
+from seqwise.kernels.cpu.plan import Plan, plan
+from seqwise.kernels.cpu.schedule import Shard, make_shards
+from seqwise.kernels.cpu.target import host
+
+
+class Kernels(NamedTuple):
+    """What is compiled for one cell, type, and set of options."""
+
+    plan: Plan
+    forward: Callable[[int], None]
+    forward_fields: Fields
+    backward: Callable[[int], None]
+    backward_fields: Fields
+    products: dict[str, Callable[..., None]]
+    lanes: int
+
+
+@cache
+def find_kernels(program: Program, dtype: str, zoneout: bool, recurrent_mask: bool) -> Kernels:
+    """The kernels of a cell, compiled if they are neither in memory nor in the cache."""
+    target, cell = host(), plan(program, zoneout, recurrent_mask)
+    parts = products.addresses(dtype, target)
+    key = f"{program.to_string()} {dtype} zoneout={zoneout} mask={recurrent_mask}"
+    pair = []
+    for name, write in (("forward", forward_kernel.write), ("backward", backward_kernel.write)):
+        text = partial(write, cell, dtype, target, recurrent_mask)
+        pair.append(compiler.load(f"{name} {key}", text, (name,), target, parts)[name])
+    return Kernels(
+        cell,
+        compiler.function(pair[0]),
+        forward_kernel.fields(cell),
+        compiler.function(pair[1]),
+        backward_kernel.fields(cell),
+        {name: compiler.function(parts[name], len(products.SIGNATURES[name])) for name in parts},
+        target.lanes(dtype),
+    )
+
+
+class Call:
+    """What forward and backward have in common: contiguous tensors, the schedule, most of the argument block."""
+
+    def __init__(
+        self, program: Program, x: Tensor, initial: tuple[Tensor, ...], weights: Weights, variant: Variant
+    ) -> None:
+        self.program = program
+        self.steps, self.batch, self.features = x.shape
+        self.hidden = initial[0].shape[1]
+        self.dtype = str(x.dtype).removeprefix("torch.")
+        self.size = x.element_size()
+        self.row = self.hidden * self.size
+        self.x = x if x.stride(-1) == 1 or self.features == 1 else x.contiguous()
+        self.initial = tuple(s.contiguous() for s in initial)
+        self.weights = Weights(*(None if w is None else w.contiguous() for w in weights))  # type: ignore[arg-type]
+        self.kernels = find_kernels(
+            program, self.dtype, variant.zoneout is not None, variant.recurrent_mask is not None
+        )
+        self.plan = self.kernels.plan
+        self.masks = [None if m is None else m.contiguous() for m in (variant.input_mask, variant.recurrent_mask)]
+        lengths = None if variant.lengths is None else variant.lengths.numpy()
+        multiplications = self.steps * self.batch * (self.features + self.hidden) * self.hidden
+        work = multiplications * len(program.input_gates)
+        self.shards = make_shards(self.steps, self.batch, lengths, torch.get_num_threads(), work)
+        self.alive = _find_alive(variant, self.steps)
+        self.kept = None if variant.zoneout is None else variant.zoneout.expand(-1, -1, -1, self.hidden).contiguous()
+        self.zeros = POOL.take(self.padded(max(self.features, self.hidden)))
+        self.zeros.fill(0)
+        self.common = self._common_fields(variant)
+
+    def padded(self, columns: int) -> int:
+        """Bytes of a row of whole registers."""
+        return -(-columns // self.kernels.lanes) * self.kernels.lanes * self.size
+
+    def split_recurrent(self, tensor: Tensor | None) -> list[Tensor | None]:
+        """The rows of each stage: of U (Gh*H, H), or of its bias."""
+        sizes = [len(stage.gates) * self.hidden for stage in self.program.stages]
+        return [None] * len(sizes) if tensor is None else list(tensor.split(sizes))
+
+    def shard_fields(self, shard: Shard) -> dict[str, int]:
+        """The rows of one thread."""
+        return {"rows": len(shard.rows), "row_ids": shard.rows.ctypes.data, "active": shard.active.ctypes.data}
+
+    def gradient(self, tensors: list[Tensor]) -> tuple[Tensor, tuple[int, int]]:
+        """The sum of upstream gradients (T, B, H) or (B, H), and its strides in bytes; zeros if there is none."""
+        if not tensors:
+            zeros = torch.from_numpy(self.zeros[: self.row].view(self.dtype))
+            return zeros, (0, 0)
+        total = tensors[0] if len(tensors) == 1 else sum(tensors[1:], tensors[0])
+        if total.stride(-1) != 1:
+            total = total.contiguous()
+        step = total.stride(0) if total.dim() == 3 else 0
+        return total, (step * self.size, total.stride(-2) * self.size)
+
+    def _common_fields(self, variant: Variant) -> dict[str, int]:
+        size, kept = self.size, self.kept
+        strides = (0, 0, 0) if kept is None else tuple(
+            0 if n == 1 else s * size for n, s in zip(kept.shape[:3], kept.stride()[:3], strict=True)
+        )  # fmt: skip
+        return {
+            "steps": self.steps, "hidden": self.hidden, "features": self.features, "batch": self.batch,
+            "reverse": int(variant.reverse), "alive": 0 if self.alive is None else self.alive.data_ptr(),
+            "x": self.x.data_ptr(), "x_step": self.x.stride(0) * size, "x_row": self.x.stride(1) * size,
+            "input_mask": 0 if self.masks[0] is None else self.masks[0].data_ptr(),
+            "recurrent_mask": 0 if self.masks[1] is None else self.masks[1].data_ptr(),
+            "kept": 0 if kept is None else kept.data_ptr(),
+            "kept_state": strides[0], "kept_step": strides[1], "kept_row": strides[2],
+            "vectors": 0 if self.weights.vectors is None else self.weights.vectors.data_ptr(),
+            "zeros": self.zeros.ctypes.data,
+        }  # fmt: skip
+
+
+def _find_alive(variant: Variant, steps: int) -> Tensor | None:
+    """(T, B) uint8: 0 where a reset zeroes the states before this step, in the direction of running."""
+    if variant.resets is None:
+        return None
+    valid = None
+    if variant.lengths is not None:
+        valid = torch.arange(steps).unsqueeze(1) < variant.lengths
+    survives = reference.find_survivors(variant, valid)
+    assert survives is not None
+    return survives.squeeze(-1).to(torch.uint8).contiguous()
+
+
+def borrow(like: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """A tensor in pooled memory; the memory returns to the pool when the tensor is gone."""
+    count = int(np.prod(shape))
+    block = POOL.take(max(1, count) * like.element_size())
+    flat = torch.from_numpy(block).view(like.dtype)
+    return flat[:count].view(shape)
+
+
+def lay_out(sizes: dict[str, int]) -> tuple[dict[str, int], np.ndarray]:
+    """Addresses of named parts of one pooled block, each on a cache line, and the block."""
+    offsets, total = {}, 0
+    for name, size in sizes.items():
+        offsets[name] = total
+        total += -(-size // 64) * 64 + 64
+    block = POOL.take(max(total, 64))
+    base = block.ctypes.data
+    return {name: base + offset for name, offset in offsets.items()}, block

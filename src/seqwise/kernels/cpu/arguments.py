@@ -16,9 +16,7 @@ from torch import Tensor
 from seqwise.cells import Program
 from seqwise.kernels import reference
 from seqwise.kernels.contract import Variant, Weights
-from seqwise.kernels.cpu import backward as backward_kernel
-from seqwise.kernels.cpu import compiler, products
-from seqwise.kernels.cpu import forward as forward_kernel
+from seqwise.kernels.cpu import backward_kernel, compiler, forward_kernel, products
 from seqwise.kernels.cpu.elementwise import Fields
 from seqwise.kernels.cpu.memory import POOL
 from seqwise.kernels.cpu.plan import Plan, plan

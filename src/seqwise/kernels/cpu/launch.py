@@ -12,17 +12,9 @@ from torch import Tensor
 from seqwise.cells import Program
 from seqwise.kernels.contract import Result, Variant, Weights
 from seqwise.kernels.cpu.arguments import Call, borrow, lay_out
-from seqwise.kernels.cpu.plan import plan
 from seqwise.kernels.cpu.threads import CREW
 
 _PAIRS_AHEAD = 96  # rows of the input projection: enough that a panel of weights is read once for many
-
-
-def saved_shapes(program: Program, variant: Variant, steps: int, batch: int, hidden: int) -> list[tuple[int, ...]]:
-    """Shapes of what `forward` saves: values of gates, and the history of every state but the first."""
-    cell = plan(program, variant.zoneout is not None, variant.recurrent_mask is not None)
-    histories = 0 if variant.all_states else len(program.states) - 1
-    return [(steps, batch, len(cell.saved), hidden)] + [(steps, batch, hidden)] * histories
 
 
 def forward(

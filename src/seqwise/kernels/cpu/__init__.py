@@ -1,8 +1,8 @@
 """Recurrences as machine code for this CPU, generated from the program and its derivative through LLVM.
 
-`plan` decides what is computed when; `forward_kernel` and `backward_kernel` write the code on top of `vector`, `functions` and
-`products`; `compiler` makes and caches the code; `launch`, `gradients` and `stepping` call it on the threads of `threads`
-with memory of `memory`. LLVM is loaded at the first use, not before.
+`plan` decides what is computed when; `forward_kernel` and `backward_kernel` write the code with the help of `vector`,
+`functions` and `products`; `compiler` makes and caches it; `launch`, `gradients` and `stepping` call it on the threads of
+`threads` with memory of `memory`. LLVM is loaded at the first use, not before.
 """
 
 from __future__ import annotations

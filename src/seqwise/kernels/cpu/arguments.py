@@ -83,7 +83,9 @@ class Call:
         self.shards = make_shards(self.steps, self.batch, lengths, torch.get_num_threads(), work)
         self.alive = _find_alive(variant, self.steps)
         self.kept = None if variant.zoneout is None else variant.zoneout.expand(-1, -1, -1, self.hidden).contiguous()
-        self.zeros = POOL.take(self.padded(max(self.features, self.hidden)))
+        self.gates = len(program.input_gates), len(program.recurrent_gates)
+        longest = max(self.features, max(self.gates) * self.hidden)
+        self.zeros = POOL.take(self.padded(longest))  # a state after a reset, a bias or a gradient that is not there
         self.zeros.fill(0)
         self.common = self._common_fields(variant)
 
@@ -100,12 +102,12 @@ class Call:
         """The rows of one thread."""
         return {"rows": len(shard.rows), "row_ids": shard.rows.ctypes.data, "active": shard.active.ctypes.data}
 
-    def gradient(self, tensors: list[Tensor]) -> tuple[Tensor, tuple[int, int]]:
+    def gradient(self, tensors: list[Tensor | None]) -> tuple[Tensor, tuple[int, int]]:
         """The sum of upstream gradients (T, B, H) or (B, H), and its strides in bytes; zeros if there is none."""
-        if not tensors:
-            zeros = torch.from_numpy(self.zeros[: self.row].view(self.dtype))
-            return zeros, (0, 0)
-        total = tensors[0] if len(tensors) == 1 else sum(tensors[1:], tensors[0])
+        given = [t for t in tensors if t is not None]
+        if not given:
+            return torch.from_numpy(self.zeros[: self.row].view(self.dtype)), (0, 0)
+        total = sum(given[1:], given[0])
         if total.stride(-1) != 1:
             total = total.contiguous()
         step = total.stride(0) if total.dim() == 3 else 0

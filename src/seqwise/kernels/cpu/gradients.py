@@ -12,6 +12,7 @@ from torch import Tensor
 from seqwise.cells import Program
 from seqwise.kernels.contract import Gradients, Result, Upstream, Variant, Weights
 from seqwise.kernels.cpu.arguments import Call, lay_out
+from seqwise.kernels.cpu.schedule import Shard
 from seqwise.kernels.cpu.threads import CREW
 
 _PAIRS_GATHERED = 128  # rows behind a gradient of weights: enough that reading and writing the sums is small
@@ -42,85 +43,99 @@ def backward(
         needs_x: Whether the gradient of x is wanted.
     """
     call = Call(program, x, initial, weights, variant)
-    steps, batch, hidden, features = call.steps, call.batch, call.hidden, call.features
-    inputs, recurrent = len(program.input_gates) * hidden, len(program.recurrent_gates) * hidden
-    states, lanes_row = len(program.states), call.padded
+    dx = torch.empty_like(call.x, memory_format=torch.contiguous_format) if needs_x else None
+    d_initial = tuple(torch.empty_like(state) for state in call.initial)
     histories = [result.outputs, *(result.states[1:] if variant.all_states else saved[1:])]
-    dx = x.new_empty(steps, batch, features) if needs_x else None
-    d_initial = tuple(x.new_empty(batch, hidden) for _ in range(states))
-    row_of_saved = len(call.plan.saved) * call.row
-    fields = call.common | {
-        "saved": saved[0].data_ptr(), "saved_step": batch * row_of_saved, "saved_row": row_of_saved,
-        "dx": 0 if dx is None else dx.data_ptr(), "dx_step": batch * features * call.size, "dx_row": features * call.size,
-        "gathered_x_row": lanes_row(features), "gathered_row": lanes_row(hidden), "d_recurrent_row": lanes_row(hidden),
-        "input_adjoints_row": lanes_row(inputs), "recurrent_adjoints_row": lanes_row(recurrent or 1),
-    }  # fmt: skip
-    borrowed = []
-    for k in range(states):
-        tracks = [] if k >= len(upstream.states) else [upstream.states[k]]
-        tracks += [upstream.outputs] if k == 0 else []
-        track, steps_of_track = call.gradient([t for t in tracks if t is not None])
-        final, steps_of_final = call.gradient([t for t in (upstream.finals[k],) if t is not None])
-        borrowed += [track, final]
-        fields |= {f"initial_{k}": call.initial[k].data_ptr(), f"d_initial_{k}": d_initial[k].data_ptr()}
-        fields |= {f"state_{k}": histories[k].data_ptr(), f"state_step_{k}": batch * call.row}
-        fields |= {f"state_row_{k}": call.row, f"upstream_{k}": track.data_ptr()}
-        fields |= {f"upstream_step_{k}": steps_of_track[0], f"upstream_row_{k}": steps_of_track[1]}
-        fields |= {f"d_final_{k}": final.data_ptr(), f"d_final_row_{k}": steps_of_final[1]}
+    upstreams, fields = _find_upstream(call, upstream)
+    for k, (start, history, gradient) in enumerate(zip(call.initial, histories, d_initial, strict=True)):
+        fields |= {f"initial_{k}": start.data_ptr(), f"d_initial_{k}": gradient.data_ptr()}
+        fields |= {f"state_{k}": history.data_ptr(), f"state_step_{k}": call.batch * call.row}
+        fields[f"state_row_{k}"] = call.row
     packed, panels = _pack_weights(call)
-    fields |= panels
+    fields |= panels | {"saved": saved[0].data_ptr(), "dx": 0 if dx is None else dx.data_ptr()}
+    shards = [_Shard(call, shard, fields) for shard in call.shards]
+    CREW.run(call.kernels.backward, [shard.block.ctypes.data for shard in shards])
+    del packed, upstreams  # the kernel had their addresses
+    return Gradients(dx, d_initial, _add_up(call, shards))
 
-    blocks, sums = [], []
-    for shard in call.shards:
-        rows = len(shard.rows)
+
+def _find_upstream(call: Call, upstream: Upstream) -> tuple[list[Tensor], dict[str, int]]:
+    """Gradients of all steps and of the final value of each state: their memory and their places."""
+    memory: list[Tensor] = []
+    fields: dict[str, int] = {}
+    for k in range(len(call.initial)):
+        tracks = [upstream.outputs] if k == 0 else []
+        tracks += [upstream.states[k]] if upstream.states else []
+        track, (step, row) = call.gradient(tracks)
+        final, (_, final_row) = call.gradient([upstream.finals[k]])
+        memory += [track, final]
+        fields |= {f"upstream_{k}": track.data_ptr(), f"upstream_step_{k}": step, f"upstream_row_{k}": row}
+        fields |= {f"d_final_{k}": final.data_ptr(), f"d_final_row_{k}": final_row}
+    return memory, fields
+
+
+class _Shard:
+    """One thread's memory and argument block."""
+
+    def __init__(self, call: Call, shard: Shard, fields: dict[str, int]) -> None:
+        plan, program, size = call.plan, call.program, call.size
+        rows, states, stages = len(shard.rows), len(call.initial), len(program.stages)
         capacity = max(rows, _PAIRS_GATHERED)
-        totals = {
-            "d_input": inputs * lanes_row(features), "d_input_bias": lanes_row(inputs),
-            "d_recurrent": recurrent * lanes_row(hidden), "d_recurrent_bias": lanes_row(recurrent or 1),
+        inputs, recurrent = (call.padded(gates * call.hidden) for gates in call.gates)
+        of_x, of_state = call.padded(call.features), call.padded(call.hidden)
+        self.sizes = {
+            "d_input": call.gates[0] * call.hidden * of_x, "d_input_bias": inputs,
+            "d_recurrent": call.gates[1] * call.hidden * of_state, "d_recurrent_bias": recurrent,
             "d_vectors": len(program.vectors) * call.row,
         }  # fmt: skip
-        total_places, total = lay_out(totals)
-        total.fill(0)
+        self.places, self.sums = lay_out(self.sizes)
+        self.sums.fill(0)
         sizes = {
-            "gathered_x": capacity * lanes_row(features), "chunk_dx": capacity * lanes_row(features) if needs_x else 0,
-            "input_adjoints": capacity * lanes_row(inputs),
-            "recurrent_adjoints": 0 if call.plan.one_adjoint else capacity * lanes_row(recurrent or 1),
+            "gathered_x": capacity * of_x, "chunk_dx": capacity * of_x if fields["dx"] else 0,
+            "input_adjoints": capacity * inputs, "recurrent_adjoints": 0 if plan.one_adjoint else capacity * recurrent,
             "adjoint_table": 8 * capacity, "dx_table": 8 * capacity, "mask_table": 8 * capacity,
-            "temporary": rows * len(call.plan.temporaries) * call.row,
+            "temporary": rows * len(plan.temporaries) * call.row,
         }  # fmt: skip
-        sizes |= {f"operand_{k}": capacity * lanes_row(hidden) for k in range(len(program.stages))}
-        sizes |= {f"transposed_{k}": rows * lanes_row(hidden) for k in range(len(program.stages))}
+        sizes |= {f"operand_{k}": capacity * of_state for k in range(stages)}
+        sizes |= {f"transposed_{k}": rows * of_state for k in range(stages)}
         sizes |= {f"old_{k}": 8 * rows for k in range(states)} | {f"carry_{k}": rows * call.row for k in range(states)}
-        places, scratch = lay_out(sizes)
-        if call.plan.one_adjoint:
-            places |= {"recurrent_adjoints": places["input_adjoints"]}
-        values = fields | places | total_places | call.shard_fields(shard) | {"capacity": capacity}
-        values |= {"lengths": shard.lengths.ctypes.data, "temporary_row": len(call.plan.temporaries) * call.row}
-        blocks.append((np.array(call.kernels.backward_fields.pack(values), np.int64), scratch))
-        sums.append({n: (total, p - total.ctypes.data, totals[n]) for n, p in total_places.items()})
-    CREW.run(call.kernels.backward, [block.ctypes.data for block, _ in blocks])
-    del packed, borrowed
+        places, self._scratch = lay_out(sizes)
+        if plan.one_adjoint:
+            places["recurrent_adjoints"] = places["input_adjoints"]
+        row_of_saved = len(plan.saved) * call.row
+        strides = {
+            "saved_step": call.batch * row_of_saved, "saved_row": row_of_saved, "capacity": capacity,
+            "dx_step": call.batch * call.features * size, "dx_row": call.features * size,
+            "gathered_x_row": of_x, "gathered_row": of_state, "d_recurrent_row": of_state,
+            "input_adjoints_row": inputs, "recurrent_adjoints_row": recurrent,
+            "temporary_row": len(plan.temporaries) * call.row, "lengths": shard.lengths.ctypes.data,
+        }  # fmt: skip
+        values = call.common | fields | places | self.places | strides | call.shard_fields(shard)
+        self.block = np.array(call.kernels.backward_fields.pack(values), np.int64)
 
-    def add_up(name: str, rows: int, columns: int) -> Tensor:
-        parts = [memory[start : start + size].view(call.dtype) for memory, start, size in (s[name] for s in sums)]
-        whole = parts[0] if len(parts) == 1 else np.add(parts[0], parts[1])
-        for part in parts[2:]:
-            whole += part
+    def read(self, name: str, dtype: str) -> np.ndarray:
+        """One of the sums, flat."""
+        start = self.places[name] - self.sums.ctypes.data
+        return self.sums[start : start + self.sizes[name]].view(dtype)
+
+
+def _add_up(call: Call, shards: list[_Shard]) -> Weights:
+    """The gradients of the parameters, from what every thread found."""
+
+    def total(name: str, rows: int, columns: int) -> Tensor:
+        whole, *others = (shard.read(name, call.dtype) for shard in shards)
+        whole = sum(others, whole)
         return torch.from_numpy(whole.reshape(rows, -1)[:, :columns].copy())
 
-    d_input_bias = add_up("d_input_bias", 1, inputs)[0] if weights.input_bias is not None else None
-    d_recurrent_bias = None
-    if weights.recurrent_bias is not None:
-        source = "d_input_bias" if call.plan.one_adjoint else "d_recurrent_bias"
-        d_recurrent_bias = add_up(source, 1, recurrent)[0]
-    gradients = Weights(
-        add_up("d_input", inputs, features),
-        add_up("d_recurrent", recurrent, hidden) if weights.recurrent is not None else None,
-        d_input_bias,
-        d_recurrent_bias,
-        add_up("d_vectors", len(program.vectors), hidden) if weights.vectors is not None else None,
+    weights, (inputs, recurrent) = call.weights, (gates * call.hidden for gates in call.gates)
+    shared = "d_input_bias" if call.plan.one_adjoint else "d_recurrent_bias"
+    return Weights(
+        total("d_input", inputs, call.features),
+        None if weights.recurrent is None else total("d_recurrent", recurrent, call.hidden),
+        None if weights.input_bias is None else total("d_input_bias", 1, inputs)[0],
+        None if weights.recurrent_bias is None else total(shared, 1, recurrent)[0],
+        None if weights.vectors is None else total("d_vectors", len(call.program.vectors), call.hidden),
     )
-    return Gradients(dx, d_initial, gradients)
 
 
 def _pack_weights(call: Call) -> tuple[np.ndarray, dict[str, int]]:

@@ -116,15 +116,17 @@ def pack_weights(call: Call) -> tuple[np.ndarray, dict[str, int]]:
     for k, (matrix, bias) in enumerate(recurrent):
         assert matrix is not None
         matrices[f"weights_{k}"], biases[f"bias_{k}"] = matrix, bias
-    sizes = {name: m.shape[1] * call.padded(m.shape[0]) for name, m in matrices.items()}
-    columns = {name: m.shape[0] for name, m in zip(biases, matrices.values(), strict=True)}
-    places, memory = lay_out(sizes | {name: call.padded(count) for name, count in columns.items()})
+    columns = {name: len(m) for name, m in zip(biases, matrices.values(), strict=True)}
+    sizes = {name: m.shape[1] * call.padded(len(m)) for name, m in matrices.items()}
+    sizes |= {name: call.padded(columns[name]) for name, bias in biases.items() if bias is not None}
+    places, memory = lay_out(sizes)
+    pack, pack_transposed = call.kernels.products["pack"], call.kernels.products["pack_transposed"]
     for name, matrix in matrices.items():
         rows, depth = matrix.shape
-        call.kernels.products["pack_transposed"](matrix.data_ptr(), depth * call.size, depth, rows, places[name])
+        pack_transposed(matrix.data_ptr(), depth * call.size, depth, rows, places[name])
     for name, bias in biases.items():
-        start = places[name] - memory.ctypes.data
-        padded = memory[start : start + call.padded(columns[name])].view(call.dtype)
-        padded[columns[name] :] = 0
-        padded[: columns[name]] = 0 if bias is None else bias.detach().numpy()
+        if bias is None:
+            places[name] = call.common["zeros"]
+        else:
+            pack(bias.data_ptr(), 0, 1, columns[name], places[name])
     return memory, places

@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from seqwise._version import __version__
+from seqwise.cli.bench import app as bench
 from seqwise.cli.cell import app as cell
 from seqwise.cli.console import say
 from seqwise.cli.data import app as data
@@ -98,6 +99,7 @@ def root(
 for command in (demo, train, evaluate, predict, reproduce):
     app.command()(command)
 app.add_typer(data, name="data")
+app.add_typer(bench, name="bench")
 app.add_typer(cell, name="cell")
 
 

@@ -7,7 +7,7 @@ import torch
 
 from seqwise.cells import LIBRARY, lstm
 from seqwise.errors import ConfigurationError
-from seqwise.experiments.benchmarks import comparisons, recurrent
+from seqwise.experiments.benchmarks import comparisons, peers, recurrent
 from seqwise.experiments.benchmarks.cases import Shape, make_case, torch_side
 from seqwise.experiments.benchmarks.comparisons import VARIANTS, Setting, compare
 from seqwise.experiments.benchmarks.processes import ask_fresh_process
@@ -16,6 +16,7 @@ from seqwise.experiments.benchmarks.sides import TORCH_LAYERS, loop_side, our_si
 from seqwise.experiments.benchmarks.stepping import onnx_stepping_side, torch_stepping_side
 from seqwise.experiments.benchmarks.tables import COLUMNS, Criterion, geometric_mean
 from seqwise.experiments.benchmarks.timing import Sample, alternate, ratio_of_pairs
+from seqwise.layers import Recurrent
 
 SHAPE = Shape(5, 7, 3, 6)
 QUICK = Setting(repeats=2, threads=1, quick=True)
@@ -123,6 +124,49 @@ def test_the_program_runs_and_writes_every_column(tmp_path):
     assert float(first["peak_share"]) > 0
     assert "geometric means" in page.read_text()
     assert len([line for line in heard if line.startswith("[")]) == len(rows)
+
+
+def test_a_side_that_raises_is_refused_and_the_other_rows_go_on(monkeypatch):
+    def raising(case):
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr(comparisons, "loop_side", raising)
+    table, heard = run("gru-original", "rnn")
+    assert table.refused
+    assert "out of order" in "".join(heard)
+    assert {m.criterion: m.figure is None for m in table.measurements} == {"gru-original": True, "rnn": False}
+
+
+def test_a_peer_that_fails_is_left_out_and_refuses_nothing(monkeypatch):
+    def failing(*arguments, **options):
+        raise RuntimeError("no compiler\nand so on")
+
+    monkeypatch.setattr(peers, "scan_side", lambda case: our_side(case)._replace(run=failing))
+    table, _ = run("jax")
+    assert {m.note for m in table.measurements} == {"not available: RuntimeError: no compiler"}
+    assert not table.refused
+
+
+def test_a_layer_with_step_is_compared(monkeypatch):
+    def step(self, x, state):
+        with torch.inference_mode():
+            outputs, states = self(x.unsqueeze(0), state)
+        return outputs[0], states
+
+    if not hasattr(Recurrent, "step"):
+        monkeypatch.setattr(Recurrent, "step", step, raising=False)
+    table, _ = run("step")
+    assert not table.refused
+    measured = {m.criterion: m for m in table.measurements}
+    assert measured["step-torch"].figure > 0
+    assert set(measured) == {"step-torch", "step-onnx"}
+
+
+def test_short_runs_are_repeated_until_the_seconds_have_passed():
+    case = make_case(lstm, Shape(1, 2, 2, 2), training=False)
+    side = torch_side("a", case, lambda: (), {})
+    assert len(alternate([side], repeats=3)[0].values) == 3
+    assert len(alternate([side], repeats=3, seconds=60)[0].values) == 30
 
 
 def test_every_criterion_is_measured_by_some_row_and_named_once():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -13,8 +12,7 @@ from seqwise.experiments.benchmarks.cases import Case, Shape, Side, make_case
 from seqwise.experiments.benchmarks.loops import own_cell
 from seqwise.experiments.benchmarks.processes import ask_fresh_process, busy_core, first_use
 from seqwise.experiments.benchmarks.records import Measurement
-from seqwise.experiments.benchmarks.scan import scan_side
-from seqwise.experiments.benchmarks.sides import compiled_loop_side, loop_side, our_backend, our_side, torch_layer_side
+from seqwise.experiments.benchmarks.sides import loop_side, our_backend, our_side, torch_layer_side
 from seqwise.experiments.benchmarks.stepping import onnx_stepping_side, our_stepping_side, torch_stepping_side
 from seqwise.experiments.benchmarks.timing import Sample, alternate, ratio_of_pairs
 
@@ -36,6 +34,11 @@ class Setting(NamedTuple):
     repeats: int
     threads: int
     quick: bool
+
+    @property
+    def seconds(self) -> float:
+        """For so long the shortest runs are repeated more often."""
+        return 0.0 if self.quick else 1.0
 
 
 Measure = Callable[[Setting, Shape], Iterator[Measurement]]
@@ -62,7 +65,7 @@ def compare(
             refused = f"refused: {problem}"
             return Measurement(criterion, case.cell.name, case.shape, difference=difference, note=refused), []
     with during():
-        samples = alternate([side for _, side in checks], setting.repeats)
+        samples = alternate([side for _, side in checks], setting.repeats, setting.seconds)
     mine, other = samples[0], samples[1]
     return (
         Measurement(
@@ -223,27 +226,3 @@ def first_use_of_cells(setting: Setting, shape: Shape) -> Iterator[Measurement]:
                 continue
             sample, name = Sample.of(seconds), f"seqwise ({our_backend()})"
             yield Measurement(criterion, cell, shape, "s", sample, ours_is=name, figure=sample.median)
-
-
-def against_compiled_loop(setting: Setting, shape: Shape) -> Iterator[Measurement]:
-    """The variants against torch.compile, where there is a C++ compiler for it."""
-    compiler = next((c for c in ("g++", "clang++", "cl") if shutil.which(c)), None)
-    yield from _against_peer("compile", setting, shape, compiled_loop_side, "" if compiler else "no C++ compiler")
-
-
-def against_scan(setting: Setting, shape: Shape) -> Iterator[Measurement]:
-    """The variants against jax.lax.scan, where JAX is installed."""
-    yield from _against_peer("jax", setting, shape, scan_side, "")
-
-
-def _against_peer(
-    criterion: str, setting: Setting, shape: Shape, make: Callable[[Case], Side | None], missing: str
-) -> Iterator[Measurement]:
-    for cell, dropout in VARIANTS.values():
-        case = make_case(cell, shape, recurrent_dropout=dropout)
-        theirs = None if missing else make(case)
-        if theirs is None:
-            note = f"not available: {missing or f'{criterion} is not installed'}"
-            yield Measurement(criterion, cell.name, shape, note=note)
-        else:
-            yield compare(criterion, setting, [(case, our_side(case)), (case, theirs)])[0]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 
 from seqwise.errors import ConfigurationError
-from seqwise.experiments.benchmarks import comparisons
+from seqwise.experiments.benchmarks import comparisons, peers
 from seqwise.experiments.benchmarks.cases import Shape
 from seqwise.experiments.benchmarks.comparisons import Setting
 from seqwise.experiments.benchmarks.peak import measure_peak
@@ -76,8 +76,8 @@ EXPERIMENTS: dict[str, Experiment] = {
     "busy": Experiment(comparisons.busy),
     "memory": Experiment(comparisons.memory),
     "first-use": Experiment(comparisons.first_use_of_cells, Shape(32, 100, 64, 64)),
-    "compile": Experiment(comparisons.against_compiled_loop),
-    "jax": Experiment(comparisons.against_scan),
+    "compile": Experiment(peers.against_compiled_loop),
+    "jax": Experiment(peers.against_scan),
 }
 
 
@@ -125,7 +125,7 @@ def run_recurrent_benchmark(request: RecurrentBenchmark) -> Table:
             experiment = EXPERIMENTS[name]
             fixed = experiment.fixed and [Shape(1, 4, 3, 8) if request.quick else experiment.fixed]
             for shape in fixed or chosen:
-                for measured in experiment.measure(setting, shape):
+                for measured in _survive(name, shape, experiment.measure(setting, shape)):
                     if measured.gflops is not None:
                         measured = replace(measured, peak_share=measured.gflops / peak)
                     measurements.append(measured)
@@ -135,6 +135,14 @@ def run_recurrent_benchmark(request: RecurrentBenchmark) -> Table:
         torch.set_rng_state(random)
     title = "Recurrences on the CPU" + (" (quick: figures mean nothing)" if request.quick else "")
     return Table(title, Machine.here(request.threads), CRITERIA, measurements, peak)
+
+
+def _survive(name: str, shape: Shape, measurements: Iterator[Measurement]) -> Iterator[Measurement]:
+    """The measurements; a side that raises is refused like one that is wrong, and the other rows go on."""
+    try:
+        yield from measurements
+    except Exception as error:
+        yield Measurement(name, "", shape, note=f"refused: {type(error).__name__}: {error}")
 
 
 def _check(request: RecurrentBenchmark) -> None:

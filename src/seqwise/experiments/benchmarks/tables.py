@@ -74,6 +74,7 @@ class Table:
                 continue
             figures = [m.figure for m in mine if m.figure is not None]
             mean = geometric_mean(figures) if figures else None
+            shares = [m.peak_share for m in mine if m.peak_share is not None]
             refused = any(m.refused for m in mine)
             verdict = "REFUSED" if refused else criterion.judge(mean) if mean is not None else mine[0].note
             lines.append(
@@ -83,6 +84,7 @@ class Table:
                     "against": criterion.against,
                     "figure": mean,
                     "worst": (max if criterion.at_most else min)(figures, default=None),
+                    "peak_share": geometric_mean(shares) if shares else None,
                     "shapes": len(figures),
                     "limit": f"{'at most' if criterion.at_most else 'at least'} {criterion.at_least:g}",
                     "aim": criterion.aim,
@@ -115,7 +117,11 @@ class Table:
     def as_printed(self) -> tuple[str, list[str], list[list[str]]]:
         """Title, header and rows of the summary as text."""
         rows = [[_text(value) for value in line.values()] for line in self.summary()]
-        return self.title, ["row", "what", "against", "figure", "worst", "shapes", "limit", "aim", "verdict"], rows
+        return (
+            self.title,
+            ["row", "what", "against", "figure", "worst", "peak share", "shapes", "limit", "aim", "verdict"],
+            rows,
+        )
 
     def describe_machine(self) -> str:
         """Where and with what it was measured, and how to read the figures."""

@@ -33,18 +33,26 @@ def _outer_deciles(values: Sequence[float]) -> tuple[float, float]:
     return deciles[0], deciles[-1]
 
 
-def alternate(sides: Sequence[Side], repeats: int) -> list[Sample]:
+def alternate(sides: Sequence[Side], repeats: int, seconds: float = 0.0) -> list[Sample]:
     """Milliseconds of each side's run.
 
     Each repetition runs every side once; who goes first changes, since the first finds colder caches. The garbage
     collector rests meanwhile.
+
+    Args:
+        sides: What takes turns.
+        repeats: Repetitions; after them short runs go on, up to ten times as often, until
+        seconds: have passed.
     """
-    seconds: list[list[float]] = [[] for _ in sides]
+    taken: list[list[float]] = [[] for _ in sides]
     collecting = gc.isenabled()
     gc.collect()
     gc.disable()
     try:
-        for repetition in range(-WARM_UPS, repeats):
+        begin = time.perf_counter()
+        for repetition in range(-WARM_UPS, 10 * repeats):
+            if repetition >= repeats and time.perf_counter() - begin > seconds:
+                break
             for turn in range(len(sides)):
                 k = (turn + repetition) % len(sides)
                 side = sides[k]
@@ -53,11 +61,11 @@ def alternate(sides: Sequence[Side], repeats: int) -> list[Sample]:
                 side.run()
                 passed = time.perf_counter() - start
                 if repetition >= 0:
-                    seconds[k].append(1000 * passed)
+                    taken[k].append(1000 * passed)
     finally:
         if collecting:
             gc.enable()
-    return [Sample.of(values) for values in seconds]
+    return [Sample.of(values) for values in taken]
 
 
 def ratio_of_pairs(theirs: Sample, ours: Sample) -> float:

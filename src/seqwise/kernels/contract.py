@@ -87,7 +87,8 @@ class Upstream(NamedTuple):
     Attributes:
         outputs: (T, B, H).
         finals: For each state (B, H).
-        states: For each state (T, B, H); empty where the states were not asked for.
+        states: For each state (T, B, H); empty where the states were not asked for. The first is always None: the
+            states of the first are the outputs.
     """
 
     outputs: Tensor | None

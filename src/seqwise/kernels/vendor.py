@@ -38,8 +38,8 @@ _FUSED: dict[Program, Callable[..., Any]] = {
 _SATURATED = 1e4
 
 
-def find_obstacle(program: Program, variant: Variant) -> str:
-    """What keeps the vendor's code from computing this, or an empty string."""
+def find_obstacle(program: Program, variant: Variant, x: Tensor | None = None) -> str:
+    """What keeps the vendor's code from computing this, or an empty string; the same on every device and dtype."""
     if program not in _FUSED:
         return f"cell {program.name}"
     options = {

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from seqwise.cells import Program
 from seqwise.kernels.contract import Gradients, Result, Upstream, Variant, Weights
-from seqwise.kernels.cpu.plan import plan
+from seqwise.kernels.cpu.plan import make_plan
 
 _MOST_NODES = 2000  # code for more would take LLVM a minute
 
@@ -36,7 +36,7 @@ def find_obstacle(program: Program, variant: Variant, x: Tensor | None) -> str:
 
 def saved_shapes(program: Program, variant: Variant, steps: int, batch: int, hidden: int) -> list[tuple[int, ...]]:
     """Shapes of what `forward` saves: values of gates, and the history of every state but the first."""
-    cell = plan(program, variant.zoneout is not None, variant.recurrent_mask is not None)
+    cell = make_plan(program, variant.zoneout is not None, variant.recurrent_mask is not None)
     histories = 0 if variant.all_states else len(program.states) - 1
     return [(steps, batch, len(cell.saved), hidden)] + [(steps, batch, hidden)] * histories
 

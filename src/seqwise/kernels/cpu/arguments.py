@@ -19,7 +19,7 @@ from seqwise.kernels.contract import Variant, Weights
 from seqwise.kernels.cpu import backward_kernel, compiler, forward_kernel, products
 from seqwise.kernels.cpu.elementwise import Fields
 from seqwise.kernels.cpu.memory import POOL
-from seqwise.kernels.cpu.plan import Plan, plan
+from seqwise.kernels.cpu.plan import Plan, make_plan
 from seqwise.kernels.cpu.schedule import Shard, make_shards
 from seqwise.kernels.cpu.target import host
 
@@ -39,9 +39,9 @@ class Kernels(NamedTuple):
 @cache
 def find_kernels(program: Program, dtype: str, zoneout: bool, recurrent_mask: bool) -> Kernels:
     """The kernels of a cell, compiled if they are neither in memory nor in the cache."""
-    target, cell = host(), plan(program, zoneout, recurrent_mask)
+    target, cell = host(), make_plan(program, zoneout, recurrent_mask)
     parts = products.addresses(dtype, target)
-    key = f"{program.to_string()} {dtype} zoneout={zoneout} mask={recurrent_mask}"
+    key = f"{program.to_string()} {dtype} zoneout={zoneout} mask={recurrent_mask} saved={cell.saved}"
     pair = []
     for name, write in (("forward", forward_kernel.write), ("backward", backward_kernel.write)):
         text = partial(write, cell, dtype, target, recurrent_mask)

@@ -1,16 +1,17 @@
 """Elementary functions of whole registers, for every lane count and both types.
 
 Exponentials reduce to 2^n (1 + p), n whole and p = 2^r - 1 with |r| <= 1/2; logarithms to the area hyperbolic tangent of
-a small number. Polynomials are interpolated at Chebyshev nodes when code is made, with as many terms as the type can
-tell. tanh and softplus are written with p and log(1 + v), so that small results keep their relative precision. What
-overflows does so as in the C library, and NaN stays NaN. sin, cos and powers that are not whole numbers are the C
-library's, one lane at a time: no cell of the textbooks has them.
+a small number. Polynomials are interpolated at Chebyshev nodes when code is made, in decimals of 50 digits, with as many
+terms as the type can tell. tanh and softplus are written with p and log(1 + v), so that small results keep their relative
+precision. What overflows does so as in the C library, and NaN stays NaN. sin, cos and powers that are neither whole
+numbers nor roots are the C library's, one lane at a time: no cell of the textbooks has them.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from decimal import Decimal, localcontext
 from functools import cache
 
 import numpy as np
@@ -26,7 +27,8 @@ def exp(x: Vector) -> Vector:
     whole, _ = _round(x * _LOG2E)
     # The remainder is taken from x in two steps: for large x the product with log2(e) has lost it.
     high = math.floor(math.log(2.0) * 2**10) / 2**10
-    rest = whole.times_plus(high - math.log(2.0), whole.times_plus(-high, x))
+    low = float(_LOG_2 - Decimal(high))  # to all of its own bits, which the rounded log(2) has not got
+    rest = whole.times_plus(-low, whole.times_plus(-high, x))
     p = _power_minus_one(rest * _LOG2E)
     half = x.writer.intrinsic("floor", whole * 0.5)  # two powers of 2: one alone would overflow too early
     first = _two_to_the(half)
@@ -110,6 +112,8 @@ def power(x: Vector, exponent: float) -> Vector:
     if exponent == int(exponent) and 0 < abs(exponent) <= 16:
         result = _whole_power(x, int(abs(exponent)))
         return result if exponent > 0 else 1.0 / result
+    if abs(exponent) == 0.5:
+        return sqrt(x) if exponent > 0 else 1.0 / sqrt(x)
     return x.writer.intrinsic("pow", x, x.writer.constant(exponent))
 
 
@@ -135,6 +139,7 @@ FUNCTIONS: dict[str, Callable[..., Vector]] = {
 """The elementwise operations of programs and their derivatives, but `power`, which needs its exponent."""
 
 _LOG2E = 1.0 / math.log(2.0)
+_LOG_2 = Decimal("0.69314718055994530941723212145817656807550013436025525412")
 
 
 def _whole_power(x: Vector, exponent: int) -> Vector:
@@ -196,21 +201,30 @@ def _polynomial(x: Vector, coefficients: tuple[float, ...]) -> Vector:
 
 @cache
 def _power_coefficients(degree: int) -> tuple[float, ...]:
-    def f(r: np.ndarray) -> np.ndarray:
-        return np.expm1(r * math.log(2.0)) / r  # an even number of nodes: none is 0
-
-    return _interpolate(f, degree, -0.5, 0.5)
+    return _interpolate(lambda r: ((r * _LOG_2).exp() - 1) / r, degree, -0.5, 0.5)  # an even number of nodes: none is 0
 
 
 @cache
 def _tangent_coefficients(degree: int) -> tuple[float, ...]:
-    def f(square: np.ndarray) -> np.ndarray:
-        s = np.sqrt(square)
-        return 2 * np.arctanh(s) / s
+    def f(square: Decimal) -> Decimal:
+        s = square.sqrt()
+        return ((1 + s) / (1 - s)).ln() / s
 
     return _interpolate(f, degree, 0.0, 1 / 9)
 
 
-def _interpolate(f: Callable[[np.ndarray], np.ndarray], degree: int, low: float, high: float) -> tuple[float, ...]:
-    series = np.polynomial.Chebyshev.interpolate(f, degree, domain=(low, high))
-    return tuple(float(c) for c in series.convert(kind=np.polynomial.Polynomial, domain=(-1, 1)).coef)
+def _interpolate(f: Callable[[Decimal], Decimal], degree: int, low: float, high: float) -> tuple[float, ...]:
+    """Coefficients of the polynomial through f at the Chebyshev nodes of an interval, lowest first."""
+    angles = [math.pi * (k + 0.5) / (degree + 1) for k in range(degree + 1)]
+    with localcontext(prec=50):
+        nodes = [Decimal((low + high) / 2 + (high - low) / 2 * math.cos(a)) for a in angles]
+        differences = [f(x) for x in nodes]  # Newton's divided differences, in place
+        for order in range(1, degree + 1):
+            for k in range(degree, order - 1, -1):
+                differences[k] = (differences[k] - differences[k - 1]) / (nodes[k] - nodes[k - order])
+        result: list[Decimal] = []
+        for node, difference in zip(reversed(nodes), reversed(differences), strict=True):
+            lower = [-node * c for c in result] + [Decimal(0)]
+            result = [a + b for a, b in zip(lower, [Decimal(0), *result], strict=True)]
+            result[0] += difference
+        return tuple(float(c) for c in result[: degree + 1])

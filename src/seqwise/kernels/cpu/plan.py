@@ -78,7 +78,7 @@ class Plan:
 
 
 @cache
-def plan(program: Program, zoneout: bool, recurrent_mask: bool) -> Plan:
+def make_plan(program: Program, zoneout: bool, recurrent_mask: bool) -> Plan:
     """Plan a cell, with or without zoneout, and with or without a mask on what enters its recurrent products."""
     step = _mix_states(program) if zoneout else program
     derivative = derive(step)

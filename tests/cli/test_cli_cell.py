@@ -1,4 +1,4 @@
-"""`seqwise cell`: list and show."""
+"""`seqwise cell`: list, show and check."""
 
 import math
 
@@ -74,7 +74,7 @@ def test_show_writes_latex_a_page_and_json(tmp_path, file):
     assert document["latex"].startswith(r"\section*{leaky}")
 
 
-@pytest.mark.parametrize("command", ["show"])
+@pytest.mark.parametrize("command", ["show", "check"])
 def test_what_is_wrong_is_one_sentence_and_exit_code_2(command, tmp_path, file):
     broken = tmp_path / "broken.py"
     broken.write_text(OWN.replace("p.bias", "p"))
@@ -89,3 +89,40 @@ def test_what_is_wrong_is_one_sentence_and_exit_code_2(command, tmp_path, file):
         assert answer.out == ""
         assert answer.err.startswith(f"Error: {message}")
         assert answer.err.count("\n") == 1
+
+
+def test_check_compares_the_backends_that_can_run_the_cell(file):
+    document = call("cell", "check", "lstm", "--json").document
+    assert document["passed"] is True
+    compared = {one["name"]: one for one in document["comparisons"]}
+    assert compared["backend vendor, whole rows, reversed, ragged rows"]["passed"] is True
+    assert all(0 <= one["difference"] < 1e-9 for one in compared.values())
+    out = call("cell", "check", "lstm").out
+    assert "backend vendor" in out
+    assert "agrees" in out
+    answer = call("cell", "check", f"{file}:leaky")
+    assert answer.code == 0, answer.err
+    assert "  recurrent products: 1: n\n" in answer.out
+    assert "backend vendor" not in answer.out
+
+
+@pytest.mark.parametrize("wrong", ["output", "gradient", "nan"])
+def test_check_fails_when_a_backend_computes_something_else(monkeypatch, wrong):
+    from seqwise.kernels import reference
+    from seqwise.ops import BACKENDS
+
+    def forward(program, x, initial, weights, variant):
+        result = reference.forward(program, x, initial, weights, variant)
+        if wrong == "output":
+            return result._replace(outputs=result.outputs * 1.0001)
+        if wrong == "nan":
+            return result._replace(outputs=result.outputs * float("nan"))
+        x = x.detach()  # the right values and no gradient of x
+        return reference.forward(program, x, initial, weights, variant)
+
+    monkeypatch.setitem(BACKENDS, "vendor", BACKENDS["vendor"]._replace(forward=forward))
+    answer = call("cell", "check", "lstm")
+    assert answer.code == 1
+    assert "DIFFERS" in answer.out
+    document = call("cell", "check", "lstm", "--json").document
+    assert document["passed"] is False

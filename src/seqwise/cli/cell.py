@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -74,6 +75,48 @@ def show(
     else:
         print(equations.to_text())
         _print_figures(describe_cell(cell))
+
+
+@app.command()
+def check(name: Name, json: Json = False) -> None:
+    """Check a cell: trace it, derive its gradient, and compare what each backend computes with float64 autograd.
+
+    The exit code is 1 when a comparison fails.
+
+    \b
+    Examples:
+      seqwise cell check my_cells.py:leaky
+      seqwise cell check lstm --json
+    """
+    from seqwise.cells.description import describe_cell
+    from seqwise.cells.loading import find_cell
+    from seqwise.experiments.cell_checking import compare_backends
+
+    cell = find_cell(name)
+    described = describe_cell(cell)
+    comparisons = compare_backends(cell)
+    passed = all(one.passed for one in comparisons)
+    if json:
+        listed = [
+            {
+                "name": one.name,
+                "difference": one.difference if math.isfinite(one.difference) else None,
+                "tolerance": one.tolerance,
+                "passed": one.passed,
+            }
+            for one in comparisons
+        ]
+        print_json(described | {"comparisons": listed, "passed": passed})
+    else:
+        _print_figures(described)
+        rows = [
+            [one.name, f"{one.difference:.1e}", f"{one.tolerance:.0e}", "agrees" if one.passed else "DIFFERS"]
+            for one in comparisons
+        ]
+        title = f"\n{cell.name}: outputs and gradients against float64 autograd, largest relative difference"
+        print_table(title, ["compared", "difference", "allowed", ""], rows)
+    if not passed:
+        raise typer.Exit(1)
 
 
 def _print_figures(described: dict[str, Any]) -> None:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import signal
+import tempfile
 from pathlib import Path
 
 # Before torch or numpy are imported: test tensors are small, and threads cost them more than they give.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Compiled kernels go to a folder of this run, never to the user's cache. Child processes and the workers of pytest-xdist
+# inherit the variable, so that they share what one of them has compiled. Whoever sets it keeps the code for the next run:
+# it is kept under a hash of the sources, and is never out of date.
+if "SEQWISE_CACHE" not in os.environ:
+    os.environ["SEQWISE_CACHE"] = tempfile.mkdtemp(prefix="seqwise-tests-")
+    atexit.register(shutil.rmtree, os.environ["SEQWISE_CACHE"], ignore_errors=True)
 
 import pytest
 from hypothesis import settings

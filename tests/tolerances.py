@@ -22,6 +22,20 @@ TOLERANCES = {
     torch.bfloat16: Tolerance(5e-2, 5e-2),
 }
 
+UNITS_IN_THE_LAST_PLACE = {
+    # Rounded once, by one instruction; a half, and the error of the comparison itself.
+    "rounding": 0.501,
+    # sin, cos and powers that are not whole are the C library's; no common one is worse.
+    "library": 1.0,
+    # A polynomial and its scale are rounded, then a quotient of both.
+    "polynomial": 4.0,
+    # The exponent is x times the rounded 1 / log(2), rounded: up to 1.5 |x| more, which are added to this.
+    "sigmoid": 4.0,
+    # Of |n| <= 16: four squarings, each of which doubles the relative error so far and rounds; then a reciprocal.
+    "whole power": 17.0,
+}
+"""Of elementary functions, from the exact value. Results below the smallest normal number may lose all their digits."""
+
 
 def assert_close(actual: Tensor, expected: Tensor, what: str = "value", dtype: torch.dtype | None = None) -> None:
     """Fail, naming `what`, unless both have one shape and agree within the tolerance of the dtype (of `actual`)."""

@@ -1,6 +1,6 @@
 """The recurrence as one opaque operator of PyTorch: its rules, its gradients, and the compilers that trace it.
 
-Kernels are stood in for by `Opaque`, whose numbers are the reference's; the laws of the cells test the real ones.
+Where it matters what a kernel is told, `Opaque` stands in for it, whose numbers are the reference's.
 """
 
 from __future__ import annotations
@@ -88,15 +88,16 @@ def operator_arguments(name: str, setting: str, backend: str, save: bool):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("setting", SETTINGS)
-@pytest.mark.parametrize("backend", ["opaque", "reference"])
+@pytest.mark.parametrize("backend", ["opaque", "reference", "cpu"])
 def test_the_forward_operator_keeps_pytorchs_rules(opaque: Opaque, name: str, setting: str, backend: str) -> None:
-    for save in (False, True):
+    # What a kernel saves on padding is whatever the memory held, which no two calls agree on.
+    for save in (False,) if backend == "cpu" and setting != "plain" else (False, True):
         torch.library.opcheck(torch.ops.seqwise.recurrence.default, operator_arguments(name, setting, backend, save))
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("setting", SETTINGS)
-@pytest.mark.parametrize("backend", ["opaque", "reference"])
+@pytest.mark.parametrize("backend", ["opaque", "reference", "cpu"])
 def test_the_backward_operator_keeps_pytorchs_rules(opaque: Opaque, name: str, setting: str, backend: str) -> None:
     x, initial, weights, variant, *settings, _, _ = operator_arguments(name, setting, backend, save=True)
     x, initial = x.detach(), [s.detach() for s in initial]
@@ -270,7 +271,7 @@ class Tagger(nn.Module):
 
 
 KINDS = ["lstm", "gru", "own"]
-backends = pytest.mark.parametrize("backend", ["auto", "reference"])
+backends = pytest.mark.parametrize("backend", ["auto", "reference", "cpu"])
 
 
 def tokens_of(batch: int, steps: int, ragged: bool) -> tuple[Tensor, ...]:
@@ -305,6 +306,7 @@ def test_a_model_compiles_as_one_graph_with_batch_and_time_free(opaque, kind: st
     agree_when_compiled(Tagger(kind, bidirectional=True, layers=2, backend=backend), ragged, "aot_eager")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["opaque", "reference"])
 def test_masks_are_drawn_inside_the_graph(opaque: Opaque, backend: str) -> None:
     for kind in KINDS:

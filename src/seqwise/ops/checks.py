@@ -76,7 +76,7 @@ def _check_tensor(
 ) -> None:
     if tensor is None:
         return
-    if tuple(tensor.shape) != shape:
+    if tensor.shape != shape:
         raise InputError(f"{name}: expected shape {shape}, got {tuple(tensor.shape)}.")
     if tensor.device != like.device:
         raise InputError(f"{name}: expected device {like.device}, where x is, got {tensor.device}.")

@@ -88,7 +88,8 @@ def _read_call(
     reverse: bool,
     all_states: bool,
 ) -> _Call:
-    around = Variant(reverse=reverse, all_states=all_states, **dict(zip(_VARIANT, variant, strict=True)))
+    lengths, resets, input_mask, recurrent_mask, zoneout = variant
+    around = Variant(lengths, resets, reverse, input_mask, recurrent_mask, zoneout, all_states)
     return _Call(_read_program(program), x, tuple(initial), Weights(*weights), around)  # type: ignore[arg-type]
 
 
@@ -161,10 +162,10 @@ def _record(keyset: Any, *arguments: Any) -> list[Tensor]:
     below, tensors = keyset & torch._C._after_autograd_keyset, (x, *initial, *weights)
     recorded = forward_ad._current_level >= 0  # somebody may have given tangents
     if torch.is_grad_enabled():
-        for name, tensor in zip(_VARIANT, variant, strict=True):
+        for k, tensor in enumerate(variant):
             if tensor is not None and tensor.requires_grad:
                 raise ConfigurationError(
-                    f"{name}: there is a gradient with respect to it only with backend='reference', not compiled."
+                    f"{_VARIANT[k]}: there is a gradient with respect to it only with backend='reference', not compiled."
                 )
         recorded = recorded or any(t is not None and t.requires_grad for t in tensors)
     if recorded:

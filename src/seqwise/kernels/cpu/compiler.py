@@ -28,6 +28,9 @@ _lock = threading.RLock()  # LLVM's builders are not safe to share
 _alive: list[llvm.ResourceTracker] = []  # code stays loaded: addresses of it are handed out
 _MAGIC = b"seqwise object code\n"
 
+if hasattr(os, "register_at_fork"):  # a child must not inherit LLVM in the middle of another thread's compilation
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+
 
 def load(
     key: str,

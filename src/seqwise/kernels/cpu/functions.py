@@ -38,7 +38,7 @@ def exp(x: Vector) -> Vector:
 def sigmoid(x: Vector) -> Vector:
     """1 / (1 + e^-x)."""
     scale, p = _short_exponential(x * -_LOG2E)
-    return 1.0 / (scale.times_plus(p, scale) + 1.0)
+    return 1.0 / scale.times_plus(p + 1.0, 1.0)  # of an infinite scale exactly 0: p + 1 is above 0 where p may not be
 
 
 def tanh(x: Vector) -> Vector:
@@ -157,9 +157,9 @@ def _round(t: Vector) -> tuple[Vector, Vector]:
 
 
 def _short_exponential(t: Vector) -> tuple[Vector, Vector]:
-    """2^t = s + s p for t within the range of normal numbers: (s, p); outside the range its ends."""
+    """2^t = s + s p: (s, p). s is infinite where 2^t is too large, and the smallest normal number where it is too small."""
     bias = t.writer.kind.bias
-    t = t.at_least(1.0 - bias).at_most(float(bias))
+    t = t.at_least(1.0 - bias).at_most(bias + 1.0)
     whole, shifted = _round(t)
     return _make_power(shifted), _power_minus_one(t - whole)
 

@@ -80,9 +80,11 @@ def test_gates_call_no_scalar_functions(name: str) -> None:
         assert find_calls(assemble_cell(name, target)) == set()
 
 
-def test_calls_of_scalar_functions_would_be_found() -> None:
-    assert find_calls(assemble_cell("every_function", NEON)) == {"cosf", "sinf"}
-    assert find_calls(assemble_cell("every_function", describe(LINUX, "haswell"))) == {"cosf", "sinf"}
+@pytest.mark.parametrize("target", [NEON, describe(LINUX, "haswell")], ids=lambda target: target.cpu)
+def test_calls_of_scalar_functions_would_be_found(target: Target) -> None:
+    called = find_calls(assemble_cell("every_function", target))
+    assert "sinf" in called
+    assert called <= {"sinf", "cosf", "sincosf"}
 
 
 @pytest.mark.parametrize(("cpu", "register"), [("haswell", "ymm"), ("znver4", "zmm")])

@@ -11,10 +11,11 @@ from seqwise.experiments.benchmarks import comparisons, peers, recurrent
 from seqwise.experiments.benchmarks.cases import Shape, make_case, torch_side
 from seqwise.experiments.benchmarks.comparisons import VARIANTS, Setting, compare
 from seqwise.experiments.benchmarks.processes import ask_fresh_process
+from seqwise.experiments.benchmarks.records import Machine, Measurement
 from seqwise.experiments.benchmarks.recurrent import CRITERIA, EXPERIMENTS, RecurrentBenchmark, run_recurrent_benchmark
 from seqwise.experiments.benchmarks.sides import TORCH_LAYERS, loop_side, our_side, torch_layer_side
 from seqwise.experiments.benchmarks.stepping import onnx_stepping_side, torch_stepping_side
-from seqwise.experiments.benchmarks.tables import COLUMNS, Criterion, geometric_mean
+from seqwise.experiments.benchmarks.tables import COLUMNS, Criterion, Table, geometric_mean
 from seqwise.experiments.benchmarks.timing import Sample, alternate, ratio_of_pairs
 from seqwise.layers import Recurrent
 
@@ -181,6 +182,17 @@ def test_the_judgement_knows_that_small_is_good_for_shares():
     ratio, share = Criterion("a", "", "", 1.2, 1.8), Criterion("b", "", "", 0.55, 0.45, at_most=True)
     assert [ratio.judge(v) for v in (1.8, 1.3, 1.1)] == ["aim reached", "holds", "MISSED"]
     assert [share.judge(v) for v in (0.45, 0.5, 0.6)] == ["aim reached", "holds", "MISSED"]
+
+
+def test_what_is_wanted_everywhere_is_judged_by_the_worst():
+    def verdict(criterion):
+        rows = [Measurement("a", "", figure=figure) for figure in (0.5, 4.0)]
+        return Table("", Machine("", 1, "", "", ""), [criterion], rows, 1.0).summary()[0]["verdict"]
+
+    assert verdict(Criterion("a", "", "", 1, 2)) == "holds"
+    assert verdict(Criterion("a", "", "", 1, 2, everywhere=True)) == "MISSED"
+    assert verdict(Criterion("a", "", "", 2, 1, at_most=True)) == "holds"
+    assert verdict(Criterion("a", "", "", 2, 1, at_most=True, everywhere=True)) == "MISSED"
 
 
 def test_figures_are_medians_and_geometric_means():

@@ -1,4 +1,4 @@
-"""Optional opponents of the cells that torch.nn lacks: torch.compile and JAX, left out with a line where they are missing."""
+"""Optional opponents of the cells that torch.nn lacks: torch.compile and JAX, left out with a line where missing."""
 
 from __future__ import annotations
 

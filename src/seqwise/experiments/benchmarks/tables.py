@@ -25,6 +25,7 @@ class Criterion:
         at_least: Must hold.
         aim: Would be better.
         at_most: The figure is a share or a number of seconds: small is good.
+        everywhere: It is wanted of the worst measurement, not of the geometric mean.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Criterion:
     at_least: float
     aim: float
     at_most: bool = False
+    everywhere: bool = False
 
     def judge(self, figure: float) -> str:
         """In words: aim reached, holds, or missed."""
@@ -74,16 +76,18 @@ class Table:
                 continue
             figures = [m.figure for m in mine if m.figure is not None]
             mean = geometric_mean(figures) if figures else None
+            worst = (max if criterion.at_most else min)(figures, default=None)
+            judged = worst if criterion.everywhere else mean
             shares = [m.peak_share for m in mine if m.peak_share is not None]
             refused = any(m.refused for m in mine)
-            verdict = "REFUSED" if refused else criterion.judge(mean) if mean is not None else mine[0].note
+            verdict = "REFUSED" if refused else criterion.judge(judged) if judged is not None else mine[0].note
             lines.append(
                 {
                     "row": criterion.name,
                     "what": criterion.what,
                     "against": criterion.against,
                     "figure": mean,
-                    "worst": (max if criterion.at_most else min)(figures, default=None),
+                    "worst": worst,
                     "peak_share": geometric_mean(shares) if shares else None,
                     "shapes": len(figures),
                     "limit": f"{'at most' if criterion.at_most else 'at least'} {criterion.at_least:g}",

@@ -20,6 +20,7 @@ from seqwise.cli.console import say
 from seqwise.cli.data import app as data
 from seqwise.cli.demo import demo
 from seqwise.cli.evaluate import evaluate
+from seqwise.cli.gradcheck import gradcheck
 from seqwise.cli.predict import predict
 from seqwise.cli.reproduce import reproduce
 from seqwise.cli.train import train
@@ -96,7 +97,7 @@ def root(
     """Learn from labelled sequences (texts, names, DNA) and get a model, an honest report, and predictions."""
 
 
-for command in (demo, train, evaluate, predict, reproduce):
+for command in (demo, train, evaluate, predict, reproduce, gradcheck):
     app.command()(command)
 app.add_typer(data, name="data")
 app.add_typer(bench, name="bench")

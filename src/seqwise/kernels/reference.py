@@ -16,10 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from seqwise.cells import Program
+from seqwise.cells import Node, Program
 from seqwise.kernels.contract import Result, Variant, Weights
 
-_FUNCTIONS: dict[str, Callable[..., Any]] = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     "add": operator.add,
     "subtract": operator.sub,
     "multiply": operator.mul,
@@ -35,7 +35,10 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "sin": torch.sin,
     "cos": torch.cos,
     "absolute": torch.abs,
+    "sign": torch.sign,
+    "masked": lambda v, w: torch.where(w > 0, v, 0.0),
 }
+"""The elementwise operations of programs and derivatives, `power` excepted."""
 
 
 def find_obstacle(program: Program, variant: Variant, x: Tensor | None = None) -> str:
@@ -64,7 +67,7 @@ def forward(program: Program, x: Tensor, initial: tuple[Tensor, ...], weights: W
         x = x * variant.input_mask
     projected = F.linear(x, weights.input, weights.input_bias).unbind(0)  # T times (B, G*H)
     survives = find_survivors(variant, valid)  # (T, B, 1), False where the states are zeroed before the step
-    products = _split_stages(program, weights, initial[0].shape[1])
+    products = split_stages(program, weights, initial[0].shape[1])
     vectors = {} if weights.vectors is None else dict(zip(program.vectors, weights.vectors.unbind(0), strict=True))
 
     states = initial
@@ -80,7 +83,8 @@ def forward(program: Program, x: Tensor, initial: tuple[Tensor, ...], weights: W
             alive = survives[t] if whole else survives[t][rows]
             old = tuple(torch.where(alive, s, 0.0) for s in old)
         mask = variant.recurrent_mask if whole or variant.recurrent_mask is None else variant.recurrent_mask[rows]
-        new = _step(program, now, old, products, vectors, mask)
+        values = evaluate_step(program, now, old, products, vectors, mask)
+        new = tuple(values[out] for out in program.outputs)
         if variant.zoneout is not None:
             kept = variant.zoneout.expand(-1, steps, batch, -1)[:, t]
             kept = kept if whole else kept[:, rows]  # (S, n, H)
@@ -95,25 +99,23 @@ def forward(program: Program, x: Tensor, initial: tuple[Tensor, ...], weights: W
     return Result(tracks[0], states, tracks if variant.all_states else ())
 
 
-def _step(
+def evaluate_step(
     program: Program,
     projected: Tensor,
     states: tuple[Tensor, ...],
-    products: dict[int, _Product],
+    products: dict[int, Product],
     vectors: dict[str, Tensor],
-    mask: Tensor | None,
-) -> tuple[Tensor, ...]:
-    """One step: the projected input (n, G*H) and the states (n, H) give the next states (n, H)."""
+    mask: Tensor | None = None,
+) -> list[Any]:
+    """One step: the projected input (n, G*H) and the states (n, H) give the value of every node, (n, H) mostly."""
     inputs = dict(zip(program.input_gates, projected.chunk(len(program.input_gates), -1), strict=True))
     named = dict(zip(program.states, states, strict=True))
     recurrent: dict[str, Tensor] = {}
     values: list[Any] = []
     for node in program.nodes:
         match node.operation:
-            case "constant":
-                value: Any = node.value
             case "input":
-                value = inputs[node.name]
+                value: Any = inputs[node.name]
             case "state":
                 value = named[node.name]
             case "vector":
@@ -125,15 +127,24 @@ def _step(
                     operand = operand if mask is None else operand * mask
                     recurrent |= zip(gates, F.linear(operand, matrix, bias).chunk(len(gates), -1), strict=True)
                 value = recurrent[node.name]
-            case "power":
-                value = values[node.arguments[0]] ** node.value
-            case function:
-                value = _FUNCTIONS[function](*(values[a] for a in node.arguments))
+            case _:
+                value = evaluate_elementwise(node, values)
         values.append(value)
-    return tuple(values[out] for out in program.outputs)
+    return values
 
 
-class _Product(NamedTuple):
+def evaluate_elementwise(node: Node, values: list[Any]) -> Any:
+    """The value of a constant (a number) or of an elementwise operation, given the values of the nodes before it."""
+    match node.operation:
+        case "constant":
+            return node.value
+        case "power":
+            return values[node.arguments[0]] ** node.value
+        case function:
+            return FUNCTIONS[function](*(values[a] for a in node.arguments))
+
+
+class Product(NamedTuple):
     """A stage's rows of the recurrent weights: U (g*H, H) and b (g*H,) for its g gates."""
 
     gates: tuple[str, ...]
@@ -141,13 +152,14 @@ class _Product(NamedTuple):
     bias: Tensor | None
 
 
-def _split_stages(program: Program, weights: Weights, hidden: int) -> dict[int, _Product]:
+def split_stages(program: Program, weights: Weights, hidden: int) -> dict[int, Product]:
+    """The product that each stage's operand enters."""
     if weights.recurrent is None:
         return {}
     sizes = [len(stage.gates) * hidden for stage in program.stages]
     matrices = weights.recurrent.split(sizes)
     biases = [None] * len(sizes) if weights.recurrent_bias is None else weights.recurrent_bias.split(sizes)
-    return {s.operand: _Product(s.gates, u, b) for s, u, b in zip(program.stages, matrices, biases, strict=True)}
+    return {s.operand: Product(s.gates, u, b) for s, u, b in zip(program.stages, matrices, biases, strict=True)}
 
 
 def _schedule(lengths: Tensor | None, steps: int, batch: int) -> tuple[Tensor, list[int], Tensor | None]:

@@ -1,0 +1,174 @@
+"""The losses of the three regressions: torch.nn and closed solutions outside, then the laws of their gradients."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LinearRegression, LogisticRegression, QuantileRegressor
+from torch.nn import functional as F
+
+from seqwise import losses
+from seqwise.errors import DataError
+from seqwise.losses import CLOSED_FORMS, linear_gradients, linear_scores
+from tolerances import assert_close
+
+B, D, C = 40, 3, 4
+
+THEIRS = {
+    "linear_squared_error": lambda z, y: F.mse_loss(z, y, reduction="none"),
+    "linear_absolute_error": lambda z, y: F.l1_loss(z, y, reduction="none"),
+    "logistic": lambda z, y: F.binary_cross_entropy_with_logits(z, y, reduction="none"),
+    "softmax": lambda z, y: F.cross_entropy(z, y, reduction="none"),
+}
+every_loss = pytest.mark.parametrize("form", CLOSED_FORMS.values(), ids=CLOSED_FORMS)
+
+
+def normal(*shape, seed=0, dtype=torch.float64):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
+
+
+def problem(form, dtype=torch.float64):
+    """Features, weight and bias of a linear model, and targets for its scores."""
+    scores = () if form.classes is None else (form.classes,)
+    features, weight, bias = normal(B, D), normal(*scores, D, seed=1), normal(*scores, seed=2)
+    targets = form.draw_targets(linear_scores(features, weight, bias), torch.Generator().manual_seed(3))
+    return features.to(dtype), weight.to(dtype), bias.to(dtype), targets
+
+
+def test_every_regression_is_in_the_registry():
+    assert list(CLOSED_FORMS) == list(THEIRS)
+
+
+@every_loss
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_each_loss_is_that_of_torch(form, dtype):
+    features, weight, bias, targets = problem(form, dtype)
+    scores = linear_scores(features, weight, bias)
+    targets = targets.to(dtype) if targets.is_floating_point() else targets
+    ours = form.loss(scores, targets)
+    assert ours.shape == (B,)
+    assert_close(ours, THEIRS[form.name](scores, targets))
+
+
+@every_loss
+def test_each_gradient_is_autograds_of_the_torch_loss(form):
+    features, weight, bias, targets = problem(form)
+    upstream = normal(B, seed=4)
+    weight.requires_grad_()
+    bias.requires_grad_()
+    scores = linear_scores(features, weight, bias)
+    expected = torch.autograd.grad((upstream * THEIRS[form.name](scores, targets)).sum(), [scores, weight, bias])
+    delta = form.gradient(scores.detach(), targets) * (upstream if scores.ndim == 1 else upstream.unsqueeze(1))
+    for name, ours, theirs in zip(
+        ("scores", "weight", "bias"), (delta, *linear_gradients(features, delta)), expected, strict=True
+    ):
+        assert_close(ours, theirs, name)
+
+
+@every_loss
+def test_autograd_of_each_loss_is_its_closed_form_also_where_a_model_begins(form):
+    scores = torch.zeros(B, *(() if form.classes is None else (form.classes,)), dtype=torch.float64)
+    targets = form.draw_targets(scores, torch.Generator().manual_seed(5))
+    scores.requires_grad_()
+    (found,) = torch.autograd.grad(form.loss(scores, targets).sum(), scores)
+    assert_close(found, form.gradient(scores.detach(), targets))
+
+
+@every_loss
+def test_half_precision_scores_are_computed_in_float32(form):
+    features, weight, bias, targets = problem(form)
+    scores = linear_scores(features, weight, bias).bfloat16()
+    for function in (form.loss, form.gradient):
+        assert function(scores, targets).dtype == torch.float32
+        assert_close(function(scores, targets), function(scores.float(), targets).float())
+
+
+@pytest.mark.parametrize("size", [30.0, 700.0, 1e4, 1e300])
+def test_extreme_logits_neither_overflow_nor_lose_their_digits(size):
+    logits = torch.tensor([size, -size, size, -size], dtype=torch.float64)
+    targets = torch.tensor([1.0, 0.0, 0.0, 1.0], dtype=torch.float64)
+    small = math.log1p(math.exp(-size))
+    expected = torch.tensor([small, small, size + small, size + small], dtype=torch.float64)
+    torch.testing.assert_close(losses.binary_cross_entropy(logits, targets), expected, rtol=1e-14, atol=0)
+    gradient = losses.binary_cross_entropy_gradient(logits, targets)
+    assert_close(gradient, torch.tensor([0.0, 0.0, 1.0, -1.0], dtype=torch.float64))
+
+    pair = torch.stack([torch.zeros(4, dtype=torch.float64), logits], 1)
+    assert_close(losses.categorical_cross_entropy(pair, targets.long()), expected)
+    assert_close(losses.categorical_cross_entropy_gradient(pair, targets.long())[:, 1], gradient)
+
+
+def test_two_classes_of_softmax_are_logistic():
+    logits, targets = normal(B, 2), torch.randint(2, (B,), generator=torch.Generator().manual_seed(1))
+    difference = logits[:, 1] - logits[:, 0]
+    assert_close(
+        losses.categorical_cross_entropy(logits, targets), losses.binary_cross_entropy(difference, targets.double())
+    )
+
+
+def test_soft_targets_of_the_binary_loss_mix_the_two():
+    logits, share = normal(B), torch.rand(B, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    one, zero = (losses.binary_cross_entropy(logits, torch.full_like(share, y)) for y in (1.0, 0.0))
+    assert_close(losses.binary_cross_entropy(logits, share), share * one + (1 - share) * zero)
+    assert_close(losses.binary_cross_entropy_gradient(logits, share), logits.sigmoid() - share)
+
+
+def test_more_axes_and_empty_batches_are_allowed():
+    logits, targets = normal(2, 5, C), torch.randint(C, (2, 5), generator=torch.Generator().manual_seed(1))
+    flat = losses.categorical_cross_entropy(logits.reshape(-1, C), targets.flatten())
+    assert torch.equal(losses.categorical_cross_entropy(logits, targets), flat.reshape(2, 5))
+    assert losses.categorical_cross_entropy_gradient(logits, targets).shape == (2, 5, C)
+    assert losses.squared_error(torch.empty(0), torch.empty(0)).shape == (0,)
+    assert losses.categorical_cross_entropy(torch.empty(0, C), torch.empty(0, dtype=torch.int64)).shape == (0,)
+
+
+def solution(name, features, weight, bias, targets):
+    """The optimum by scikit-learn: weight and bias."""
+    X, y = features.numpy(), targets.numpy()
+    model = {
+        "linear_squared_error": LinearRegression(),
+        "linear_absolute_error": QuantileRegressor(quantile=0.5, alpha=0.0),
+        "logistic": LogisticRegression(C=np.inf, tol=1e-10, max_iter=10_000),
+        "softmax": LogisticRegression(C=np.inf, tol=1e-10, max_iter=10_000),
+    }[name].fit(X, y)
+    found = (np.reshape(model.coef_, tuple(weight.shape)), np.reshape(model.intercept_, tuple(bias.shape)))
+    return tuple(torch.as_tensor(part, dtype=torch.float64) for part in found)
+
+
+@every_loss
+def test_the_gradient_vanishes_at_the_optimum_of_scikit_learn(form):
+    features, weight, bias, _ = problem(form)
+    noisy = linear_scores(features, weight, bias) + 2 * normal(*(B, *bias.shape), seed=6)  # classes overlap
+    targets = {"logistic": (noisy > 0).double(), "softmax": noisy.reshape(B, -1).argmax(1)}.get(form.name, noisy)
+    optimum = solution(form.name, features, weight, bias, targets)
+    scores = linear_scores(features, *optimum)
+    at_optimum = linear_gradients(features, form.gradient(scores, targets))
+    elsewhere = linear_gradients(features, form.gradient(scores + 0.5, targets))
+    if form.name == "linear_absolute_error":  # the line goes through D + 1 examples, each free to pull by up to 1
+        through = (scores - targets).abs() < 1e-9
+        assert through.sum() == D + 1
+        rest = linear_gradients(features[~through], form.gradient(scores[~through], targets[~through]))
+        corners = torch.cat([features[through], torch.ones(D + 1, 1, dtype=torch.float64)], 1)
+        pulls = torch.linalg.solve(corners.T, -torch.cat([rest.weight, rest.bias.reshape(1)]))
+        assert bool((pulls.abs() <= 1).all())
+    else:
+        assert at_optimum.weight.abs().max() < 1e-3
+        assert at_optimum.bias.abs().max() < 1e-3
+    if form.name != "softmax":  # which does not see a shift of all scores
+        assert elsewhere.bias.abs().max() > 1
+
+
+def test_shapes_that_do_not_fit_are_refused_and_not_broadcast():
+    column, row = torch.zeros(B, 1), torch.zeros(B)
+    for function in (
+        losses.squared_error, losses.squared_error_gradient, losses.absolute_error, losses.absolute_error_gradient,
+        losses.binary_cross_entropy, losses.binary_cross_entropy_gradient,
+    ):  # fmt: skip
+        with pytest.raises(DataError, match=r"targets must have the shape \(40, 1\) of the scores, got \(40,\)"):
+            function(column, row)
+    for function in (losses.categorical_cross_entropy, losses.categorical_cross_entropy_gradient):
+        with pytest.raises(DataError, match=r"the shape of the logits \(40, 4\) without its last axis, got \(40, 1\)"):
+            function(torch.zeros(B, C), column.long())
+    with pytest.raises(DataError, match=r"got \(40, 3\) and \(39,\)"):
+        linear_gradients(torch.zeros(B, D), torch.zeros(B - 1))

@@ -267,7 +267,7 @@ def test_layers_read_as_what_they_are() -> None:
         ({"zoneout": -0.1}, "zoneout=-0.1: expected a number from 0 to 1, 1 excluded"),
         ({"zoneout": float("nan")}, "zoneout=nan: expected a number"),
         ({"proj_size": 2}, "proj_size=2: projected states are not supported"),
-        ({"backend": "cuda"}, "backend='cuda': expected one of auto, vendor, reference"),
+        ({"backend": "cuda"}, "backend='cuda': expected one of auto, cpu, vendor, reference"),
         ({"backend": "vendor", "zoneout": 0.1}, "backend='vendor' cannot run zoneout"),
         ({"backend": "vendor", "recurrent_dropout": 0.1}, "backend='vendor' cannot run recurrent_dropout"),
         ({"cell": gru, "backend": "vendor"}, "backend='vendor' cannot run cell gru"),

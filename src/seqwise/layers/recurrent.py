@@ -16,11 +16,11 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from seqwise.cells import Cell
 from seqwise.errors import ConfigurationError, InputError
 from seqwise.layers.arguments import arrange_lengths, arrange_resets, arrange_states, check_share, check_size
-from seqwise.layers.parameters import RecurrentParameters
+from seqwise.layers.stepping import Stepping
 from seqwise.ops import Variant, check_backend, recurrence
 
 
-class Recurrent(RecurrentParameters):
+class Recurrent(Stepping):
     """Any cell, stacked and run over time: what `torch.nn.LSTM` is for the LSTM.
 
     Arguments after `cell` are those of `torch.nn.LSTM`, in its order and with its defaults.
@@ -47,7 +47,8 @@ class Recurrent(RecurrentParameters):
             training: one mask per sequence (Gal & Ghahramani 2016, arXiv:1512.05287).
         zoneout: Share of the units of every state that keep their value of the step before in training; in evaluation
             states move by the expected share (Krueger et al. 2017, arXiv:1606.01305).
-        backend: "auto", "vendor" (cuDNN, oneDNN) or "reference" (plain PyTorch; second derivatives).
+        backend: "auto", "cpu" (kernels generated for this processor), "vendor" (cuDNN, oneDNN) or "reference" (plain
+            PyTorch).
 
     Raises:
         ConfigurationError: A value is out of its range, or the backend cannot do what is asked.
@@ -190,6 +191,8 @@ class Recurrent(RecurrentParameters):
             x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1)
             if layer < self.num_layers - 1:
                 x = nn.functional.dropout(x, self.dropout, self.training)
+        if len(finals) == 1:  # a view is enough
+            return x, tuple(state.unsqueeze(0) for state in finals[0])
         return x, tuple(torch.stack(layers) for layers in zip(*finals, strict=True))
 
     def _draw_recurrent_mask(self, x: Tensor) -> Tensor | None:

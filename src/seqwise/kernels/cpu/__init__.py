@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
@@ -14,10 +16,13 @@ from seqwise.cells import Program
 from seqwise.kernels.contract import Gradients, Result, Upstream, Variant, Weights
 from seqwise.kernels.cpu.plan import make_plan
 
+if TYPE_CHECKING:
+    from seqwise.kernels.cpu.stepping import Stepper
+
 _MOST_NODES = 2000  # code for more would take LLVM a minute
 
 
-def find_obstacle(program: Program, variant: Variant, x: Tensor | None) -> str:
+def find_obstacle(program: Program, variant: Variant, x: Tensor | None = None) -> str:
     """What keeps these kernels from computing this, or an empty string."""
     if x is not None and x.device.type != "cpu":
         return f"on {x.device.type}"
@@ -65,3 +70,10 @@ def backward(
     from seqwise.kernels.cpu import gradients
 
     return gradients.backward(program, x, initial, weights, variant, result, saved, upstream, needs_x)
+
+
+def make_stepper(program: Program, weights: Weights, batch: int, hidden: int, zoneout: float) -> Stepper:
+    """Prepare single steps; see `stepping.Stepper`."""
+    from seqwise.kernels.cpu.stepping import Stepper
+
+    return Stepper(program, weights, batch, hidden, zoneout)

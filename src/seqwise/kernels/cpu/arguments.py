@@ -6,6 +6,7 @@ Axis letters: B batch, T steps, D input features, H hidden units.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import NamedTuple
 
@@ -20,11 +21,12 @@ from seqwise.kernels.cpu import backward_kernel, compiler, forward_kernel, produ
 from seqwise.kernels.cpu.elementwise import Fields
 from seqwise.kernels.cpu.memory import POOL
 from seqwise.kernels.cpu.plan import Plan, make_plan
-from seqwise.kernels.cpu.schedule import Shard, make_shards
+from seqwise.kernels.cpu.schedule import make_shards
 from seqwise.kernels.cpu.target import host
 
 
-class Kernels(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Kernels:
     """What is compiled for one cell, type, and set of options."""
 
     plan: Plan
@@ -34,6 +36,7 @@ class Kernels(NamedTuple):
     backward_fields: Fields
     products: dict[str, Callable[..., None]]
     lanes: int
+    size: int
 
 
 @cache
@@ -54,7 +57,50 @@ def find_kernels(program: Program, dtype: str, zoneout: bool, recurrent_mask: bo
         backward_kernel.fields(cell),
         {name: compiler.function(parts[name], len(products.SIGNATURES[name])) for name in parts},
         target.lanes(dtype),
+        int(dtype.removeprefix("float")) // 8,
     )
+
+
+class Sizes(NamedTuple):
+    """What the layout of a call's memory depends on.
+
+    Attributes:
+        kernels: The cell's.
+        batch: B.
+        features: D.
+        hidden: H.
+        rows: How many each shard has.
+        biases: Whether there are input and recurrent ones.
+        masked: Whether there is an input mask.
+    """
+
+    kernels: Kernels
+    batch: int
+    features: int
+    hidden: int
+    rows: tuple[int, ...]
+    biases: tuple[bool, bool]
+    masked: bool
+
+    @property
+    def row(self) -> int:
+        """Bytes of the units of one state."""
+        return self.hidden * self.kernels.size
+
+    @property
+    def gates(self) -> tuple[int, int]:
+        """Gx H and Gh H."""
+        program = self.kernels.plan.program
+        return len(program.input_gates) * self.hidden, len(program.recurrent_gates) * self.hidden
+
+    @property
+    def stages(self) -> list[int]:
+        """Rows of U of each stage."""
+        return [len(stage.gates) * self.hidden for stage in self.kernels.plan.program.stages]
+
+    def padded(self, columns: int) -> int:
+        """Bytes of a row of whole registers."""
+        return -(-columns // self.kernels.lanes) * self.kernels.lanes * self.kernels.size
 
 
 class Call:
@@ -68,7 +114,6 @@ class Call:
         self.hidden = initial[0].shape[1]
         self.dtype = str(x.dtype).removeprefix("torch.")
         self.size = x.element_size()
-        self.row = self.hidden * self.size
         self.x = x if x.stride(-1) == 1 or self.features == 1 else x.contiguous()
         self.initial = tuple(s.contiguous() for s in initial)
         self.weights = Weights(*(None if w is None else w.contiguous() for w in weights))  # type: ignore[arg-type]
@@ -80,38 +125,21 @@ class Call:
         lengths = None if variant.lengths is None else variant.lengths.numpy()
         multiplications = self.steps * self.batch * (self.features + self.hidden) * self.hidden
         work = multiplications * len(program.input_gates)
-        self.shards = make_shards(self.steps, self.batch, lengths, torch.get_num_threads(), work)
+        self.shards, self.threads = make_shards(self.steps, self.batch, lengths, torch.get_num_threads(), work)
         self.alive = _find_alive(variant, self.steps)
         self.kept = None if variant.zoneout is None else variant.zoneout.expand(-1, -1, -1, self.hidden).contiguous()
-        self.gates = len(program.input_gates), len(program.recurrent_gates)
-        longest = max(self.features, max(self.gates) * self.hidden)
-        self.zeros = POOL.take(self.padded(longest))  # a state after a reset, a bias or a gradient that is not there
-        self.zeros.fill(0)
         self.common = self._common_fields(variant)
 
-    def padded(self, columns: int) -> int:
-        """Bytes of a row of whole registers."""
-        return -(-columns // self.kernels.lanes) * self.kernels.lanes * self.size
+    @property
+    def sizes(self) -> Sizes:
+        """What the layout of memory depends on."""
+        biases = self.weights.input_bias is not None, self.weights.recurrent_bias is not None
+        rows = tuple(len(shard.rows) for shard in self.shards)
+        return Sizes(self.kernels, self.batch, self.features, self.hidden, rows, biases, self.masks[0] is not None)
 
-    def split_recurrent(self, tensor: Tensor | None) -> list[Tensor | None]:
-        """The rows of each stage: of U (Gh*H, H), or of its bias."""
-        sizes = [len(stage.gates) * self.hidden for stage in self.program.stages]
-        return [None] * len(sizes) if tensor is None else list(tensor.split(sizes))
-
-    def shard_fields(self, shard: Shard) -> dict[str, int]:
-        """The rows of one thread."""
-        return {"rows": len(shard.rows), "row_ids": shard.rows.ctypes.data, "active": shard.active.ctypes.data}
-
-    def gradient(self, tensors: list[Tensor | None]) -> tuple[Tensor, tuple[int, int]]:
-        """The sum of upstream gradients (T, B, H) or (B, H), and its strides in bytes; zeros if there is none."""
-        given = [t for t in tensors if t is not None]
-        if not given:
-            return torch.from_numpy(self.zeros[: self.row].view(self.dtype)), (0, 0)
-        total = sum(given[1:], given[0])
-        if total.stride(-1) != 1:
-            total = total.contiguous()
-        step = total.stride(0) if total.dim() == 3 else 0
-        return total, (step * self.size, total.stride(-2) * self.size)
+    def shard_fields(self) -> list[dict[str, int]]:
+        """The rows of each shard."""
+        return [{"row_ids": shard.rows.ctypes.data, "active": shard.active.ctypes.data} for shard in self.shards]
 
     def _common_fields(self, variant: Variant) -> dict[str, int]:
         size, kept = self.size, self.kept
@@ -119,15 +147,14 @@ class Call:
             0 if n == 1 else s * size for n, s in zip(kept.shape[:3], kept.stride()[:3], strict=True)
         )  # fmt: skip
         return {
-            "steps": self.steps, "hidden": self.hidden, "features": self.features, "batch": self.batch,
-            "reverse": int(variant.reverse), "alive": 0 if self.alive is None else self.alive.data_ptr(),
+            "steps": self.steps, "reverse": int(variant.reverse),
+            "alive": 0 if self.alive is None else self.alive.data_ptr(),
             "x": self.x.data_ptr(), "x_step": self.x.stride(0) * size, "x_row": self.x.stride(1) * size,
             "input_mask": 0 if self.masks[0] is None else self.masks[0].data_ptr(),
             "recurrent_mask": 0 if self.masks[1] is None else self.masks[1].data_ptr(),
             "kept": 0 if kept is None else kept.data_ptr(),
             "kept_state": strides[0], "kept_step": strides[1], "kept_row": strides[2],
             "vectors": 0 if self.weights.vectors is None else self.weights.vectors.data_ptr(),
-            "zeros": self.zeros.ctypes.data,
         }  # fmt: skip
 
 
@@ -149,14 +176,3 @@ def borrow(like: Tensor, shape: tuple[int, ...]) -> Tensor:
     block = POOL.take(max(1, count) * like.element_size())
     flat = torch.from_numpy(block).view(like.dtype)
     return flat[:count].view(shape)
-
-
-def lay_out(sizes: dict[str, int]) -> tuple[dict[str, int], np.ndarray]:
-    """Addresses of named parts of one pooled block, each on a cache line, and the block."""
-    offsets, total = {}, 0
-    for name, size in sizes.items():
-        offsets[name] = total
-        total += -(-size // 64) * 64 + 64
-    block = POOL.take(max(total, 64))
-    base = block.ctypes.data
-    return {name: base + offset for name, offset in offsets.items()}, block

@@ -22,15 +22,11 @@ class Fields:
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = tuple(names)
-        self._index = {name: k for k, name in enumerate(self.names)}
-
-    def pack(self, values: dict[str, int]) -> list[int]:
-        """The block's content; every field must be given."""
-        return [values[name] for name in self.names]
+        self.index = {name: k for k, name in enumerate(self.names)}
 
     def read(self, w: Writer, name: str) -> Value:
         """Load one field."""
-        return w.read(w.add(w.arguments["block"], 8 * self._index[name]))
+        return w.read(w.add(w.arguments["block"], 8 * self.index[name]))
 
 
 def for_blocks(w: Writer, hidden: Value, write: Callable[[Block], None]) -> None:

@@ -5,15 +5,18 @@ Axis letters: B batch, T steps, D input features, H hidden units.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from seqwise.cells import Program
 from seqwise.kernels.contract import Gradients, Result, Upstream, Variant, Weights
-from seqwise.kernels.cpu.arguments import Call, lay_out
-from seqwise.kernels.cpu.schedule import Shard
-from seqwise.kernels.cpu.threads import CREW
+from seqwise.kernels.cpu.arguments import Call, Sizes, borrow
+from seqwise.kernels.cpu.layout import Layout
+from seqwise.kernels.cpu.threads import run
 
 _PAIRS_GATHERED = 128  # rows behind a gradient of weights: enough that reading and writing the sums is small
 
@@ -43,91 +46,133 @@ def backward(
         needs_x: Whether the gradient of x is wanted.
     """
     call = Call(program, x, initial, weights, variant)
-    dx = torch.empty_like(call.x, memory_format=torch.contiguous_format) if needs_x else None
+    layout, matrices = _make_layout(call.sizes, needs_x)
+    memory, address = layout.take()
+    dx = borrow(x, tuple(x.shape)) if needs_x else None
     d_initial = tuple(torch.empty_like(state) for state in call.initial)
     histories = [result.outputs, *(result.states[1:] if variant.all_states else saved[1:])]
-    upstreams, fields = _find_upstream(call, upstream)
+    zeros = address + layout.places["zeros"]
+    _clear(memory, layout)
+    upstreams, fields = _find_upstream(call, upstream, zeros)
+    fields |= call.common | {"saved": saved[0].data_ptr(), "dx": 0 if dx is None else dx.data_ptr()}
     for k, (start, history, gradient) in enumerate(zip(call.initial, histories, d_initial, strict=True)):
-        fields |= {f"initial_{k}": start.data_ptr(), f"d_initial_{k}": gradient.data_ptr()}
-        fields |= {f"state_{k}": history.data_ptr(), f"state_step_{k}": call.batch * call.row}
-        fields[f"state_row_{k}"] = call.row
-    packed, panels = _pack_weights(call)
-    fields |= panels | {"saved": saved[0].data_ptr(), "dx": 0 if dx is None else dx.data_ptr()}
-    shards = [_Shard(call, shard, fields) for shard in call.shards]
-    CREW.run(call.kernels.backward, [shard.block.ctypes.data for shard in shards])
-    del packed, upstreams  # the kernel had their addresses
-    return Gradients(dx, d_initial, _add_up(call, shards))
+        fields[f"initial_{k}"], fields[f"d_initial_{k}"] = start.data_ptr(), gradient.data_ptr()
+        fields[f"state_{k}"], fields[f"state_step_{k}"] = history.data_ptr(), call.batch * call.hidden * call.size
+    for panels, of_input, above, depth, columns in matrices:
+        matrix = call.weights.input if of_input else call.weights.recurrent
+        assert matrix is not None
+        source = matrix.data_ptr() + above * columns * call.size
+        call.kernels.products["pack"](source, columns * call.size, depth, columns, address + layout.places[panels])
+    shards = [
+        own | {"lengths": shard.lengths.ctypes.data}
+        for own, shard in zip(call.shard_fields(), call.shards, strict=True)
+    ]
+    run(call.kernels.backward, layout.blocks(address, fields, shards), call.threads)
+    del upstreams  # the kernels had their addresses
+    return Gradients(dx, d_initial, _add_up(call, layout, memory))
 
 
-def _find_upstream(call: Call, upstream: Upstream) -> tuple[list[Tensor], dict[str, int]]:
+def _clear(memory: np.ndarray, layout: Layout) -> None:
+    """Zero what is added up, and the zeros."""
+    memory[layout.places["zeros"] :][: layout.sizes["zeros"]] = 0
+    for own in layout.own:  # the sums of a thread lie side by side
+        memory[own["d_input"] : own["gathered_x"]] = 0
+
+
+def _find_upstream(call: Call, upstream: Upstream, zeros: int) -> tuple[list[Tensor], dict[str, int]]:
     """Gradients of all steps and of the final value of each state: their memory and their places."""
     memory: list[Tensor] = []
     fields: dict[str, int] = {}
+
+    def place(tensors: list[Tensor | None]) -> tuple[int, int, int]:
+        """Of the sum (T, B, H) or (B, H): address and strides in bytes; a row of zeros again and again for nothing."""
+        given = [t for t in tensors if t is not None]
+        if not given:
+            return zeros, 0, 0
+        total = sum(given[1:], given[0])
+        total = total if total.stride(-1) == 1 else total.contiguous()
+        memory.append(total)
+        step = total.stride(0) * call.size if total.dim() == 3 else 0
+        return total.data_ptr(), step, total.stride(-2) * call.size
+
     for k in range(len(call.initial)):
         tracks = [upstream.outputs] if k == 0 else []
         tracks += [upstream.states[k]] if upstream.states else []
-        track, (step, row) = call.gradient(tracks)
-        final, (_, final_row) = call.gradient([upstream.finals[k]])
-        memory += [track, final]
-        fields |= {f"upstream_{k}": track.data_ptr(), f"upstream_step_{k}": step, f"upstream_row_{k}": row}
-        fields |= {f"d_final_{k}": final.data_ptr(), f"d_final_row_{k}": final_row}
+        track, step, row = place(tracks)
+        fields[f"upstream_{k}"], fields[f"upstream_step_{k}"], fields[f"upstream_row_{k}"] = track, step, row
+        fields[f"d_final_{k}"], _, fields[f"d_final_row_{k}"] = place([upstream.finals[k]])
     return memory, fields
 
 
-class _Shard:
-    """One thread's memory and argument block."""
+class _Matrix(NamedTuple):
+    """Rows of W or U that are packed together.
 
-    def __init__(self, call: Call, shard: Shard, fields: dict[str, int]) -> None:
-        plan, program, size = call.plan, call.program, call.size
-        rows, states, stages = len(shard.rows), len(call.initial), len(program.stages)
+    Attributes:
+        panels: The field of the packed matrix.
+        of_input: Whether they are of W.
+        above: The first of the rows.
+        depth: How many: the depth of the transposed product.
+        columns: Columns.
+    """
+
+    panels: str
+    of_input: bool
+    above: int
+    depth: int
+    columns: int
+
+
+@lru_cache(256)
+def _make_layout(sizes: Sizes, needs_x: bool) -> tuple[Layout, list[_Matrix]]:
+    cell, row, stages = sizes.kernels.plan, sizes.row, sizes.stages
+    states, slots = range(len(cell.program.states)), len(cell.temporaries)
+    of_x, of_state = sizes.padded(sizes.features), sizes.padded(sizes.hidden)
+    inputs, recurrent = (sizes.padded(gates) for gates in sizes.gates)
+    matrices = [_Matrix("input_weights", True, 0, sizes.gates[0], sizes.features)]
+    for k, rows in enumerate(stages):
+        matrices.append(_Matrix(f"weights_{k}", False, sum(stages[:k]), rows, sizes.hidden))
+    shared = {m.panels: m.depth * sizes.padded(m.columns) for m in matrices} | {"zeros": max(of_x, of_state)}
+    row_of_saved, row_of_x = len(cell.saved) * row, sizes.features * sizes.kernels.size
+    constants = {
+        "hidden": sizes.hidden, "features": sizes.features, "batch": sizes.batch,
+        "saved_step": sizes.batch * row_of_saved, "saved_row": row_of_saved,
+        "dx_step": sizes.batch * row_of_x, "dx_row": row_of_x,
+        "gathered_x_row": of_x, "gathered_row": of_state, "d_recurrent_row": of_state,
+        "input_adjoints_row": inputs, "recurrent_adjoints_row": recurrent, "temporary_row": slots * row,
+    } | {f"state_row_{k}": row for k in states}  # fmt: skip
+    own, threads = [], []
+    for rows in sizes.rows:
         capacity = max(rows, _PAIRS_GATHERED)
-        inputs, recurrent = (call.padded(gates * call.hidden) for gates in call.gates)
-        of_x, of_state = call.padded(call.features), call.padded(call.hidden)
-        self.sizes = {
-            "d_input": call.gates[0] * call.hidden * of_x, "d_input_bias": inputs,
-            "d_recurrent": call.gates[1] * call.hidden * of_state, "d_recurrent_bias": recurrent,
-            "d_vectors": len(program.vectors) * call.row,
+        parts = {
+            "d_input": sizes.gates[0] * of_x, "d_input_bias": inputs, "d_recurrent": sizes.gates[1] * of_state,
+            "d_recurrent_bias": recurrent, "d_vectors": len(cell.program.vectors) * row,
+            "gathered_x": capacity * of_x, "chunk_dx": capacity * of_x if needs_x else 0,
+            "input_adjoints": capacity * inputs, "adjoint_table": 8 * capacity, "dx_table": 8 * capacity,
+            "mask_table": 8 * capacity, "temporary": rows * slots * row,
         }  # fmt: skip
-        self.places, self.sums = lay_out(self.sizes)
-        self.sums.fill(0)
-        sizes = {
-            "gathered_x": capacity * of_x, "chunk_dx": capacity * of_x if fields["dx"] else 0,
-            "input_adjoints": capacity * inputs, "recurrent_adjoints": 0 if plan.one_adjoint else capacity * recurrent,
-            "adjoint_table": 8 * capacity, "dx_table": 8 * capacity, "mask_table": 8 * capacity,
-            "temporary": rows * len(plan.temporaries) * call.row,
-        }  # fmt: skip
-        sizes |= {f"operand_{k}": capacity * of_state for k in range(stages)}
-        sizes |= {f"transposed_{k}": rows * of_state for k in range(stages)}
-        sizes |= {f"old_{k}": 8 * rows for k in range(states)} | {f"carry_{k}": rows * call.row for k in range(states)}
-        places, self._scratch = lay_out(sizes)
-        if plan.one_adjoint:
-            places["recurrent_adjoints"] = places["input_adjoints"]
-        row_of_saved = len(plan.saved) * call.row
-        strides = {
-            "saved_step": call.batch * row_of_saved, "saved_row": row_of_saved, "capacity": capacity,
-            "dx_step": call.batch * call.features * size, "dx_row": call.features * size,
-            "gathered_x_row": of_x, "gathered_row": of_state, "d_recurrent_row": of_state,
-            "input_adjoints_row": inputs, "recurrent_adjoints_row": recurrent,
-            "temporary_row": len(plan.temporaries) * call.row, "lengths": shard.lengths.ctypes.data,
-        }  # fmt: skip
-        values = call.common | fields | places | self.places | strides | call.shard_fields(shard)
-        self.block = np.array(call.kernels.backward_fields.pack(values), np.int64)
-
-    def read(self, name: str, dtype: str) -> np.ndarray:
-        """One of the sums, flat."""
-        start = self.places[name] - self.sums.ctypes.data
-        return self.sums[start : start + self.sizes[name]].view(dtype)
+        parts |= {} if cell.one_adjoint else {"recurrent_adjoints": capacity * recurrent}
+        parts |= {f"operand_{k}": capacity * of_state for k in range(len(stages))}
+        parts |= {f"transposed_{k}": rows * of_state for k in range(len(stages))}
+        parts |= {f"old_{k}": 8 * rows for k in states} | {f"carry_{k}": rows * row for k in states}
+        own.append(parts)
+        threads.append(constants | {"rows": rows, "capacity": capacity})
+    layout = Layout(sizes.kernels.backward_fields, shared, own, threads)
+    if cell.one_adjoint:
+        layout.copy_field("input_adjoints", "recurrent_adjoints")
+    return layout, matrices
 
 
-def _add_up(call: Call, shards: list[_Shard]) -> Weights:
+def _add_up(call: Call, layout: Layout, memory: np.ndarray) -> Weights:
     """The gradients of the parameters, from what every thread found."""
+    weights, (inputs, recurrent) = call.weights, call.sizes.gates
+    padded = call.sizes.padded
 
     def total(name: str, rows: int, columns: int) -> Tensor:
-        whole, *others = (shard.read(name, call.dtype) for shard in shards)
+        size = rows * padded(columns) if name != "d_vectors" else rows * columns * call.size
+        whole, *others = (memory[own[name] :][:size].view(call.dtype) for own in layout.own)
         whole = sum(others, whole)
         return torch.from_numpy(whole.reshape(rows, -1)[:, :columns].copy())
 
-    weights, (inputs, recurrent) = call.weights, (gates * call.hidden for gates in call.gates)
     shared = "d_input_bias" if call.plan.one_adjoint else "d_recurrent_bias"
     return Weights(
         total("d_input", inputs, call.features),
@@ -136,16 +181,3 @@ def _add_up(call: Call, shards: list[_Shard]) -> Weights:
         None if weights.recurrent_bias is None else total(shared, 1, recurrent)[0],
         None if weights.vectors is None else total("d_vectors", len(call.program.vectors), call.hidden),
     )
-
-
-def _pack_weights(call: Call) -> tuple[np.ndarray, dict[str, int]]:
-    """W and U as panels of the transposed products: their memory and their places."""
-    matrices = {"input_weights": call.weights.input}
-    for k, matrix in enumerate(call.split_recurrent(call.weights.recurrent)):
-        assert matrix is not None
-        matrices[f"weights_{k}"] = matrix
-    places, memory = lay_out({name: len(m) * call.padded(m.shape[1]) for name, m in matrices.items()})
-    for name, matrix in matrices.items():
-        depth, columns = matrix.shape
-        call.kernels.products["pack"](matrix.data_ptr(), columns * call.size, depth, columns, places[name])
-    return memory, places

@@ -5,14 +5,17 @@ Axis letters: B batch, T steps, D input features, H hidden units.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import NamedTuple
+
 import numpy as np
-import torch
 from torch import Tensor
 
 from seqwise.cells import Program
 from seqwise.kernels.contract import Result, Variant, Weights
-from seqwise.kernels.cpu.arguments import Call, borrow, lay_out
-from seqwise.kernels.cpu.threads import CREW
+from seqwise.kernels.cpu.arguments import Call, Sizes, borrow
+from seqwise.kernels.cpu.layout import Layout
+from seqwise.kernels.cpu.threads import run
 
 _PAIRS_AHEAD = 96  # rows of the input projection: enough that a panel of weights is read once for many
 
@@ -39,94 +42,110 @@ def forward(
         The result, and what `backward` wants back (nothing without `save`).
     """
     call = Call(program, x, initial, weights, variant)
-    steps, batch, hidden = call.steps, call.batch, call.hidden
-    states = len(program.states)
-    outputs = x.new_empty(steps, batch, hidden)
-    finals = tuple(x.new_empty(batch, hidden) for _ in range(states))
+    shape, states = (call.steps, call.batch, call.hidden), len(initial)
+    outputs = borrow(x, shape)
+    finals = tuple(x.new_empty(shape[1:]) for _ in initial)
     saved: list[Tensor] = []
     histories: list[Tensor] = [outputs]
-    if variant.all_states:
-        histories += [torch.empty_like(outputs) for _ in range(states - 1)]
-    elif save:
-        histories += [borrow(x, (steps, batch, hidden)) for _ in range(states - 1)]
+    if variant.all_states or save:
+        histories += [borrow(x, shape) for _ in range(states - 1)]
+    if save and not variant.all_states:
         saved = histories[1:]
     if save:
-        saved = [borrow(x, (steps, batch, len(call.plan.saved), hidden)), *saved]
-    fields: dict[str, int] = {}
-    for k in range(states):
+        saved = [borrow(x, (*shape[:2], len(call.plan.saved), call.hidden)), *saved]
+    fields = call.common | ({"saved": saved[0].data_ptr()} if save else {})
+    for k, (start, final) in enumerate(zip(call.initial, finals, strict=True)):
         kept = k < len(histories)  # otherwise only the last value of the state is, where the final one belongs
-        track = histories[k] if kept else finals[k]
-        fields |= {f"initial_{k}": call.initial[k].data_ptr(), f"final_{k}": finals[k].data_ptr()}
-        fields |= {f"state_{k}": track.data_ptr(), f"state_step_{k}": batch * call.row if kept else 0}
+        fields[f"initial_{k}"], fields[f"final_{k}"] = start.data_ptr(), final.data_ptr()
+        fields[f"state_{k}"] = (histories[k] if kept else final).data_ptr()
+        fields[f"state_step_{k}"] = call.batch * call.hidden * call.size if kept else 0
         fields[f"clear_{k}"] = int(kept and (k == 0 or variant.all_states))
-    packed, panels = pack_weights(call)
-    blocks = make_blocks(call, fields | panels, saved[0] if save else None)
-    CREW.run(call.kernels.forward, [block.ctypes.data for block, _ in blocks])
-    del packed
+    memory, blocks = prepare(call, fields, save)
+    run(call.kernels.forward, blocks, call.threads)
+    del memory  # the kernels had its address
     return Result(outputs, finals, tuple(histories) if variant.all_states else ()), saved
 
 
-Blocks = list[tuple[np.ndarray, list[np.ndarray]]]
-"""Argument blocks, one per thread, each with the memory that it points into."""
-
-
-def make_blocks(call: Call, fields: dict[str, int], saved: Tensor | None) -> Blocks:
-    """The argument blocks of the forward kernel.
+def prepare(call: Call, fields: dict[str, int], save: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Pack the weights and fill in the argument blocks.
 
     Args:
         call: The call.
-        fields: Where states and weights are.
-        saved: (T, B, saved values, H); None if nothing is to be saved: the kernel then has memory for one step.
+        fields: Where states are, and what is saved.
+        save: Whether there is memory for what is saved; otherwise the kernel gets some for one step.
+
+    Returns:
+        Memory that must outlive the kernel, and the argument blocks (shards, fields).
     """
-    hidden, row_of_saved = call.hidden, len(call.plan.saved) * call.row
-    inputs = call.padded(len(call.program.input_gates) * hidden)
-    products = [call.padded(len(stage.gates) * hidden) for stage in call.program.stages]
-    one_step = [] if saved is not None else [lay_out({"saved": call.batch * row_of_saved})]
-    fields = call.common | fields | {"saved_row": row_of_saved, "projected_row": inputs}
-    fields |= {f"state_row_{k}": call.row for k in range(len(call.initial))}
-    fields |= {f"product_row_{k}": size for k, size in enumerate(products)}
-    if saved is not None:
-        fields |= {"saved": saved.data_ptr(), "saved_step": call.batch * row_of_saved}
-    else:
-        fields |= one_step[0][0] | {"saved_step": 0}
-    blocks: Blocks = []
-    for shard in call.shards:
-        rows = len(shard.rows)
-        chunk = max(1, _PAIRS_AHEAD // rows)
-        sizes = {"projected": chunk * rows * inputs, "x_table": 8 * chunk * rows}
-        sizes["masked_x"] = chunk * rows * call.features * call.size if fields["input_mask"] else 0
-        sizes |= {f"product_{k}": rows * size for k, size in enumerate(products)}
-        for k in range(len(products)):
-            copied = 0 if k in call.plan.direct else rows
-            sizes |= {f"operand_{k}": copied * call.row, f"operand_table_{k}": 8 * copied}
-        sizes |= {f"current_{k}": 8 * rows for k in range(len(call.initial))}
-        places, scratch = lay_out(sizes)
-        values = fields | places | call.shard_fields(shard) | {"chunk_steps": chunk}
-        block = np.array(call.kernels.forward_fields.pack(values), np.int64)
-        blocks.append((block, [scratch, *(memory for _, memory in one_step)]))
-    return blocks
-
-
-def pack_weights(call: Call) -> tuple[np.ndarray, dict[str, int]]:
-    """W and U as panels, and biases padded to whole registers: their memory and their places."""
-    weights = call.weights
-    matrices = {"input_weights": weights.input}
-    biases = {"input_bias": weights.input_bias}
-    recurrent = zip(call.split_recurrent(weights.recurrent), call.split_recurrent(weights.recurrent_bias), strict=True)
-    for k, (matrix, bias) in enumerate(recurrent):
-        assert matrix is not None
-        matrices[f"weights_{k}"], biases[f"bias_{k}"] = matrix, bias
-    columns = {name: len(m) for name, m in zip(biases, matrices.values(), strict=True)}
-    sizes = {name: m.shape[1] * call.padded(len(m)) for name, m in matrices.items()}
-    sizes |= {name: call.padded(columns[name]) for name, bias in biases.items() if bias is not None}
-    places, memory = lay_out(sizes)
+    layout, matrices = _make_layout(call.sizes, save)
+    memory, address = layout.take()
+    start = layout.places["zeros"]
+    memory[start : start + layout.sizes["zeros"]] = 0
     pack, pack_transposed = call.kernels.products["pack"], call.kernels.products["pack_transposed"]
-    for name, matrix in matrices.items():
-        rows, depth = matrix.shape
-        pack_transposed(matrix.data_ptr(), depth * call.size, depth, rows, places[name])
-    for name, bias in biases.items():
-        if bias is None:
-            places[name] = call.common["zeros"]
+    for panels, bias, of_input, above, rows, depth in matrices:
+        matrix, vector = call.weights[0 if of_input else 1], call.weights[2 if of_input else 3]
+        assert matrix is not None
+        source = matrix.data_ptr() + above * depth * call.size
+        pack_transposed(source, depth * call.size, depth, rows, address + layout.places[panels])
+        if vector is None:
+            fields[bias] = address + start
         else:
-            pack(bias.data_ptr(), 0, 1, columns[name], places[name])
-    return memory, places
+            pack(vector.data_ptr() + above * call.size, 0, 1, rows, address + layout.places[bias])
+    return memory, layout.blocks(address, fields, call.shard_fields())
+
+
+class _Matrix(NamedTuple):
+    """Rows of W or U, and their bias, that are packed together.
+
+    Attributes:
+        panels: The field of the packed matrix.
+        bias: The field of the bias.
+        of_input: Whether they are of W.
+        above: The first of the rows.
+        rows: How many.
+        depth: Columns.
+    """
+
+    panels: str
+    bias: str
+    of_input: bool
+    above: int
+    rows: int
+    depth: int
+
+
+@lru_cache(256)
+def _make_layout(sizes: Sizes, save: bool) -> tuple[Layout, list[_Matrix]]:
+    cell, padded, row = sizes.kernels.plan, sizes.padded, sizes.row
+    inputs, recurrent = sizes.gates
+    matrices = [_Matrix("input_weights", "input_bias", True, 0, inputs, sizes.features)]
+    above = 0
+    for k, rows in enumerate(sizes.stages):
+        matrices.append(_Matrix(f"weights_{k}", f"bias_{k}", False, above, rows, sizes.hidden))
+        above += rows
+    shared = {"zeros": padded(max(inputs, recurrent, sizes.features))}
+    for matrix in matrices:
+        shared[matrix.panels] = matrix.depth * padded(matrix.rows)
+        if sizes.biases[0 if matrix.of_input else 1]:
+            shared[matrix.bias] = padded(matrix.rows)
+    row_of_saved = len(cell.saved) * row
+    if not save:
+        shared["saved"] = sizes.batch * row_of_saved
+    constants = {
+        "hidden": sizes.hidden, "features": sizes.features, "batch": sizes.batch, "projected_row": padded(inputs),
+        "saved_row": row_of_saved, "saved_step": sizes.batch * row_of_saved if save else 0,
+    }  # fmt: skip
+    constants |= {f"product_row_{k}": padded(rows) for k, rows in enumerate(sizes.stages)}
+    constants |= {f"state_row_{k}": row for k in range(len(cell.program.states))}
+    own = []
+    for rows in sizes.rows:
+        pairs = max(1, _PAIRS_AHEAD // rows) * rows
+        parts = {"projected": pairs * padded(inputs), "x_table": 8 * pairs}
+        parts["masked_x"] = pairs * sizes.features * sizes.kernels.size if sizes.masked else 0
+        for k, gates in enumerate(sizes.stages):
+            copied = 0 if k in cell.direct else rows
+            parts |= {f"product_{k}": rows * padded(gates), f"operand_{k}": copied * row}
+            parts[f"operand_table_{k}"] = 8 * copied
+        own.append(parts | {f"current_{k}": 8 * rows for k in range(len(cell.program.states))})
+    threads = [constants | {"rows": rows, "chunk_steps": max(1, _PAIRS_AHEAD // rows)} for rows in sizes.rows]
+    return Layout(sizes.kernels.forward_fields, shared, own, threads), matrices

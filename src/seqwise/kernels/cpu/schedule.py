@@ -1,4 +1,4 @@
-"""Who runs what: rows to threads, and how many rows each still has at every step."""
+"""Who runs what: rows in shards, of which each thread takes one after another, and how many rows run at every step."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ import numpy as np
 
 # Below this many multiplications a second thread costs more than it gives: waking it takes some 20 microseconds.
 _WORTH_A_THREAD = 2_000_000
+# A thread whose core is wanted elsewhere should not hold up the others with all of its rows; smaller shards would cost
+# more in products than they save in waiting.
+_SHARDS_PER_THREAD = 2
+_FEWEST_ROWS = 6  # a full tile of the products
 
 
 class Shard(NamedTuple):
-    """The rows of one thread.
+    """Rows that run together.
 
     Attributes:
         rows: (n,) int64, their numbers in the batch, longest first.
@@ -26,7 +30,9 @@ class Shard(NamedTuple):
     active: np.ndarray
 
 
-def make_shards(steps: int, batch: int, lengths: np.ndarray | None, threads: int, work: int) -> tuple[Shard, ...]:
+def make_shards(
+    steps: int, batch: int, lengths: np.ndarray | None, threads: int, work: int
+) -> tuple[tuple[Shard, ...], int]:
     """Deal the rows out.
 
     Args:
@@ -35,12 +41,17 @@ def make_shards(steps: int, batch: int, lengths: np.ndarray | None, threads: int
         lengths: (B,) int64 or None for all T.
         threads: How many there may be.
         work: Multiplications of the whole call.
+
+    Returns:
+        The shards, and on how many threads to run them.
     """
-    count = max(1, min(threads, batch, work // _WORTH_A_THREAD))
+    threads = max(1, min(threads, batch, work // _WORTH_A_THREAD))
+    count = threads if threads == 1 else max(threads, min(_SHARDS_PER_THREAD * threads, batch // _FEWEST_ROWS))
     if lengths is None:
-        return _even_shards(steps, batch, count)
+        return _even_shards(steps, batch, count), threads
     order = np.argsort(-lengths, kind="stable")
-    return tuple(_make_shard(np.ascontiguousarray(order[k::count]), lengths, steps) for k in range(count))
+    shards = (_make_shard(np.ascontiguousarray(order[k::count]), lengths, steps) for k in range(count))
+    return tuple(shards), threads
 
 
 @lru_cache(maxsize=64)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from seqwise.cells import Program
 from seqwise.kernels.contract import Variant, Weights
 from seqwise.kernels.cpu.arguments import Call
-from seqwise.kernels.cpu.launch import make_blocks, pack_weights
-from seqwise.kernels.cpu.threads import CREW
+from seqwise.kernels.cpu.launch import prepare
+from seqwise.kernels.cpu.threads import run
 
 
 class Stepper:
@@ -30,18 +30,20 @@ class Stepper:
         initial = tuple(like.new_zeros(batch, hidden) for _ in range(states))
         kept = like.new_full((states, 1, 1, 1), zoneout) if zoneout else None
         call = Call(program, x, initial, weights, Variant(zoneout=kept))
-        packed, panels = pack_weights(call)
-        fields = dict(panels)
+        fields = dict(call.common)
         for k in range(states):  # every step leaves the new state in the place of the old one
             fields |= {f"initial_{k}": 0, f"final_{k}": 0, f"state_{k}": 0, f"state_step_{k}": 0, f"clear_{k}": 0}
-        self._blocks = make_blocks(call, fields, None)
-        names = call.kernels.forward_fields.names
-        self._x = names.index("x")
-        self._states = [[names.index(f"{name}_{k}") for name in ("initial", "final", "state")] for k in range(states)]
-        self._memory = (call, packed)
-        self._kernel = call.kernels.forward
-        self._addresses = [block.ctypes.data for block, _ in self._blocks]
-        self._bytes_of_x = x.shape[2] * x.element_size()
+        memory, self._blocks = prepare(call, fields, save=False)
+        self._memory = (call, memory)
+        self._kernel, self._threads = call.kernels.forward, call.threads
+        # The fields that change with every step, as places in one flat array of integers.
+        self._fields, self._address = self._blocks.data.cast("B").cast("q"), self._blocks.ctypes.data
+        index, starts = call.kernels.forward_fields.index, range(0, self._blocks.size, self._blocks.shape[1])
+        self._x = [start + index["x"] for start in starts]
+        self._states = [
+            [start + index[f"{name}_{k}"] for start in starts for name in ("initial", "final", "state")]
+            for k in range(states)
+        ]
 
     def step(self, x: int, states: list[int]) -> None:
         """Take one step.
@@ -50,8 +52,13 @@ class Stepper:
             x: Address of (B, D), contiguous.
             states: For each state the address of (B, H), contiguous; the new state takes its place.
         """
-        for block, _ in self._blocks:
-            block[self._x] = x
-            for places, address in zip(self._states, states, strict=True):
-                block[places] = address
-        CREW.run(self._kernel, self._addresses)
+        fields = self._fields
+        for place in self._x:
+            fields[place] = x
+        for places, address in zip(self._states, states, strict=True):
+            for place in places:
+                fields[place] = address
+        if len(self._x) == 1:
+            self._kernel(self._address)
+        else:
+            run(self._kernel, self._blocks, self._threads)

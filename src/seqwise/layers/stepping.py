@@ -5,10 +5,8 @@ Axis letters: B batch, D input features, H hidden units, L layers.
 
 from __future__ import annotations
 
-from typing import Any
 from weakref import WeakKeyDictionary
 
-import torch
 from torch import Tensor
 
 from seqwise.errors import ConfigurationError, InputError
@@ -18,7 +16,7 @@ from seqwise.ops import Steps
 
 # What the last call of each layer prepared, and for which weights and batch size. Not an attribute: a layer is copied and
 # saved, prepared steps are not.
-_PREPARED: WeakKeyDictionary[RecurrentParameters, tuple[tuple[Any, ...], Steps]] = WeakKeyDictionary()
+_PREPARED: WeakKeyDictionary[RecurrentParameters, tuple[list[int], Steps]] = WeakKeyDictionary()
 
 
 class Stepping(RecurrentParameters):
@@ -56,13 +54,14 @@ class Stepping(RecurrentParameters):
             states = arrange_states(None, self.cell.program.states, shape, input.detach(), False)
         else:
             states = state if isinstance(state, tuple) else (state,)
-        with torch.no_grad():
-            self._find_steps(input.shape[0])(input, states)
-        return states[0][-1].detach(), states if len(states) > 1 else states[0]
+        output = self._find_steps(input.shape[0])(input, states)
+        return output, states if len(states) > 1 else states[0]
 
     def _find_steps(self, batch: int) -> Steps:
-        parameters = self._parameters.values()
-        key = (batch, *((p.data_ptr(), p._version) for p in parameters if p is not None))
+        key = [batch]
+        for parameter in self._parameters.values():
+            if parameter is not None:
+                key += parameter.data_ptr(), parameter._version
         known = _PREPARED.get(self)
         if known is None or known[0] != key:
             layers = [self._weights(ending) for layer in self._endings() for ending in layer]

@@ -44,6 +44,10 @@ def run(*arguments):
         ("demo", "--help"),
         ("data", "--help"),
         ("data", "list", "--help"),
+        ("cell", "--help"),
+        ("cell", "show", "--help"),
+        ("gradcheck", "--help"),
+        ("bench", "--help"),
     ],
 )
 def test_help_and_version_import_nothing_heavy(arguments):

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from seqwise.losses import CLOSED_FORMS, linear_gradients, linear_scores
+from seqwise.losses import CLOSED_FORMS, linear_scores
 
 COLOURS = ["#0b6b66", "#b4531f", "#5a6f86"]
 INK, MUTED, RULE = "#1d2124", "#666c71", "#dcddd8"
@@ -37,23 +37,22 @@ def descend(name: str, features: Tensor, targets: Tensor, *, steps: int = 120, r
     Args:
         name: A key of `seqwise.losses.CLOSED_FORMS`.
         features: x, (B, D).
-        targets: y, (B,).
+        targets: y, (B,); integers are classes.
         steps: Of gradient descent on all examples.
         rate: Of the first step.
     """
     form = CLOSED_FORMS[name]
-    scores_shape = () if form.classes is None else (int(targets.max()) + 1,)
+    scores_shape = () if targets.is_floating_point() else (int(targets.max()) + 1,)
     weight = torch.zeros(*scores_shape, features.shape[1])
     bias = torch.zeros(scores_shape)
     history = []
     for step in range(steps):
-        scores = linear_scores(features, weight, bias)
-        history.append(float(form.loss(scores, targets).mean()))
-        gradients = linear_gradients(features, form.gradient(scores, targets) / len(targets))
-        falling = rate * (1 - step / steps)
-        weight -= falling * gradients.weight
-        bias -= falling * gradients.bias
-    history.append(float(form.loss(linear_scores(features, weight, bias), targets).mean()))
+        history.append(float(form.loss(weight, bias, features, targets).mean()))
+        of_weight, of_bias = form.gradient(weight, bias, features, targets)
+        falling = rate * (1 - step / steps) / len(targets)  # the gradient is that of the sum
+        weight -= falling * of_weight
+        bias -= falling * of_bias
+    history.append(float(form.loss(weight, bias, features, targets).mean()))
     return Fit(weight, bias, history)
 
 
@@ -103,7 +102,7 @@ def main() -> None:
     rows = figure.subplots(2, 4, height_ratios=[5, 3])
     draw_fit(rows[0][0], "Squared error", squared, x, y)
     draw_fit(rows[0][1], "Absolute error", absolute, x, y)
-    draw_decision(rows[0][2], "Logistic regression", logistic, two, which_of_two, legend="lower left")
+    draw_decision(rows[0][2], "Logistic regression", logistic, two, which_of_two, legend="upper right")
     draw_decision(rows[0][3], "Softmax regression", softmax, three, which_of_three, legend="upper left")
     for axes, fit in zip(rows[1], (squared, absolute, logistic, softmax), strict=True):
         draw_history(axes, fit)

@@ -21,67 +21,94 @@ THEIRS = {
     "logistic": lambda z, y: F.binary_cross_entropy_with_logits(z, y, reduction="none"),
     "softmax": lambda z, y: F.cross_entropy(z, y, reduction="none"),
 }
-every_loss = pytest.mark.parametrize("form", CLOSED_FORMS.values(), ids=CLOSED_FORMS)
+OURS = {
+    "linear_squared_error": (losses.squared_error, losses.squared_error_gradient),
+    "linear_absolute_error": (losses.absolute_error, losses.absolute_error_gradient),
+    "logistic": (losses.binary_cross_entropy, losses.binary_cross_entropy_gradient),
+    "softmax": (losses.categorical_cross_entropy, losses.categorical_cross_entropy_gradient),
+}
+every_loss = pytest.mark.parametrize("name", THEIRS)
 
 
 def normal(*shape, seed=0, dtype=torch.float64):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
 
 
-def problem(form, dtype=torch.float64):
+def draw_targets(name, scores):
+    generator = torch.Generator().manual_seed(3)
+    if name == "softmax":
+        return torch.randint(C, (B,), generator=generator)
+    if name == "logistic":
+        return torch.randint(2, (B,), generator=generator).to(scores)
+    return scores + normal(B, seed=3).to(scores)
+
+
+def problem(name, dtype=torch.float64):
     """Features, weight and bias of a linear model, and targets for its scores."""
-    scores = () if form.classes is None else (form.classes,)
-    features, weight, bias = normal(B, D), normal(*scores, D, seed=1), normal(*scores, seed=2)
-    targets = form.draw_targets(linear_scores(features, weight, bias), torch.Generator().manual_seed(3))
-    return features.to(dtype), weight.to(dtype), bias.to(dtype), targets
+    classes = (C,) if name == "softmax" else ()
+    features, weight, bias = normal(B, D), normal(*classes, D, seed=1), normal(*classes, seed=2)
+    features, weight, bias = features.to(dtype), weight.to(dtype), bias.to(dtype)
+    return features, weight, bias, draw_targets(name, linear_scores(features, weight, bias))
 
 
 def test_every_regression_is_in_the_registry():
-    assert list(CLOSED_FORMS) == list(THEIRS)
+    assert set(THEIRS) <= set(CLOSED_FORMS)
+    assert all(CLOSED_FORMS[name].name == name for name in CLOSED_FORMS)
 
 
 @every_loss
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_each_loss_is_that_of_torch(form, dtype):
-    features, weight, bias, targets = problem(form, dtype)
+def test_each_loss_is_that_of_torch(name, dtype):
+    features, weight, bias, targets = problem(name, dtype)
     scores = linear_scores(features, weight, bias)
-    targets = targets.to(dtype) if targets.is_floating_point() else targets
-    ours = form.loss(scores, targets)
+    ours = OURS[name][0](scores, targets)
     assert ours.shape == (B,)
-    assert_close(ours, THEIRS[form.name](scores, targets))
+    assert_close(ours, THEIRS[name](scores, targets))
+    assert torch.equal(CLOSED_FORMS[name].loss(weight, bias, features, targets), ours)
 
 
 @every_loss
-def test_each_gradient_is_autograds_of_the_torch_loss(form):
-    features, weight, bias, targets = problem(form)
+def test_each_gradient_is_autograds_of_the_torch_loss(name):
+    features, weight, bias, targets = problem(name)
     upstream = normal(B, seed=4)
     weight.requires_grad_()
     bias.requires_grad_()
     scores = linear_scores(features, weight, bias)
-    expected = torch.autograd.grad((upstream * THEIRS[form.name](scores, targets)).sum(), [scores, weight, bias])
-    delta = form.gradient(scores.detach(), targets) * (upstream if scores.ndim == 1 else upstream.unsqueeze(1))
-    for name, ours, theirs in zip(
+    expected = torch.autograd.grad((upstream * THEIRS[name](scores, targets)).sum(), [scores, weight, bias])
+    delta = OURS[name][1](scores.detach(), targets) * (upstream if scores.ndim == 1 else upstream.unsqueeze(1))
+    for part, ours, theirs in zip(
         ("scores", "weight", "bias"), (delta, *linear_gradients(features, delta)), expected, strict=True
     ):
-        assert_close(ours, theirs, name)
+        assert_close(ours, theirs, part)
 
 
 @every_loss
-def test_autograd_of_each_loss_is_its_closed_form_also_where_a_model_begins(form):
-    scores = torch.zeros(B, *(() if form.classes is None else (form.classes,)), dtype=torch.float64)
-    targets = form.draw_targets(scores, torch.Generator().manual_seed(5))
+def test_the_registered_gradient_is_that_of_the_sum_of_the_torch_losses(name):
+    features, weight, bias, targets = problem(name)
+    leaves = [weight.clone().requires_grad_(), bias.clone().requires_grad_()]
+    expected = torch.autograd.grad(THEIRS[name](linear_scores(features, *leaves), targets).sum(), leaves)
+    for ours, theirs in zip(CLOSED_FORMS[name].gradient(weight, bias, features, targets), expected, strict=True):
+        assert_close(ours, theirs)
+
+
+@every_loss
+def test_autograd_of_each_loss_is_its_closed_form_also_where_a_model_begins(name):
+    scores = torch.zeros(B, *((C,) if name == "softmax" else ()), dtype=torch.float64)
+    targets = draw_targets(name, scores)
     scores.requires_grad_()
-    (found,) = torch.autograd.grad(form.loss(scores, targets).sum(), scores)
-    assert_close(found, form.gradient(scores.detach(), targets))
+    loss, gradient = OURS[name]
+    (found,) = torch.autograd.grad(loss(scores, targets).sum(), scores)
+    assert_close(found, gradient(scores.detach(), targets))
 
 
 @every_loss
-def test_half_precision_scores_are_computed_in_float32(form):
-    features, weight, bias, targets = problem(form)
+def test_half_precision_scores_are_computed_in_float32(name):
+    features, weight, bias, targets = problem(name)
     scores = linear_scores(features, weight, bias).bfloat16()
-    for function in (form.loss, form.gradient):
+    targets = targets.float() if targets.is_floating_point() else targets
+    for function in OURS[name]:
         assert function(scores, targets).dtype == torch.float32
-        assert_close(function(scores, targets), function(scores.float(), targets).float())
+        assert_close(function(scores, targets), function(scores.float(), targets))
 
 
 @pytest.mark.parametrize("size", [30.0, 700.0, 1e4, 1e300])
@@ -137,25 +164,26 @@ def solution(name, features, weight, bias, targets):
 
 
 @every_loss
-def test_the_gradient_vanishes_at_the_optimum_of_scikit_learn(form):
-    features, weight, bias, _ = problem(form)
+def test_the_gradient_vanishes_at_the_optimum_of_scikit_learn(name):
+    features, weight, bias, _ = problem(name)
+    gradient = OURS[name][1]
     noisy = linear_scores(features, weight, bias) + 2 * normal(*(B, *bias.shape), seed=6)  # classes overlap
-    targets = {"logistic": (noisy > 0).double(), "softmax": noisy.reshape(B, -1).argmax(1)}.get(form.name, noisy)
-    optimum = solution(form.name, features, weight, bias, targets)
+    targets = {"logistic": (noisy > 0).double(), "softmax": noisy.reshape(B, -1).argmax(1)}.get(name, noisy)
+    optimum = solution(name, features, weight, bias, targets)
     scores = linear_scores(features, *optimum)
-    at_optimum = linear_gradients(features, form.gradient(scores, targets))
-    elsewhere = linear_gradients(features, form.gradient(scores + 0.5, targets))
-    if form.name == "linear_absolute_error":  # the line goes through D + 1 examples, each free to pull by up to 1
+    at_optimum = linear_gradients(features, gradient(scores, targets))
+    elsewhere = linear_gradients(features, gradient(scores + 0.5, targets))
+    if name == "linear_absolute_error":  # the line goes through D + 1 examples, each free to pull by up to 1
         through = (scores - targets).abs() < 1e-9
         assert through.sum() == D + 1
-        rest = linear_gradients(features[~through], form.gradient(scores[~through], targets[~through]))
+        rest = linear_gradients(features[~through], gradient(scores[~through], targets[~through]))
         corners = torch.cat([features[through], torch.ones(D + 1, 1, dtype=torch.float64)], 1)
         pulls = torch.linalg.solve(corners.T, -torch.cat([rest.weight, rest.bias.reshape(1)]))
         assert bool((pulls.abs() <= 1).all())
     else:
         assert at_optimum.weight.abs().max() < 1e-3
         assert at_optimum.bias.abs().max() < 1e-3
-    if form.name != "softmax":  # which does not see a shift of all scores
+    if name != "softmax":  # which does not see a shift of all scores
         assert elsewhere.bias.abs().max() > 1
 
 

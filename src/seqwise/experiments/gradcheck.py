@@ -2,7 +2,7 @@
 
 A `Problem` is a number computed from named tensors, with a gradient in closed form. Cells and losses become one each.
 
-Axis letters: B batch, T steps, D input features, H hidden units, C classes.
+Axis letters: B batch, T steps, D input features, H hidden units.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from seqwise.cells.loading import load_cell
 from seqwise.errors import ConfigurationError
 from seqwise.kernels import derived, reference
 from seqwise.kernels.contract import Upstream, Variant, Weights
-from seqwise.losses import CLOSED_FORMS, ClosedForm, linear_gradients, linear_scores
+from seqwise.losses import CLOSED_FORMS, ClosedForm
 
 AUTOGRAD_TOLERANCE = 1e-10
 """Two orders of adding the same few hundred float64 numbers."""
@@ -95,7 +95,7 @@ def check_problem(name: str, problem: Problem) -> GradientCheck:
 
 
 def pose(subject: Cell | ClosedForm, seed: int = 0) -> Problem:
-    """Make a problem of a cell (a few steps of BPTT) or of a loss (a linear model below it), with drawn numbers."""
+    """Make a problem of a cell (a few steps of BPTT) or of a loss, with drawn numbers."""
     generator = torch.Generator().manual_seed(seed)
     return _pose_cell(subject.program, generator) if isinstance(subject, Cell) else _pose_loss(subject, generator)
 
@@ -136,30 +136,16 @@ def _pose_cell(program: Program, generator: torch.Generator) -> Problem:
 
 
 def _pose_loss(form: ClosedForm, generator: torch.Generator) -> Problem:
-    """The losses of a few examples, each with a weight of its own, as a function of W, b and the scores themselves."""
-    scores = () if form.classes is None else (form.classes,)
-    features = _draw(generator, _B * _T, _D)
-    inputs = {
-        "weight": _draw(generator, *scores, _D),
-        "bias": _draw(generator, *scores),
-        "scores": torch.zeros(
-            _B * _T, *scores, dtype=torch.float64
-        ),  # is added to them, so that its gradient is theirs
-    }
-
-    def score(inputs: Tensors) -> Tensor:
-        return linear_scores(features, inputs["weight"], inputs["bias"]) + inputs["scores"]
-
-    targets = form.draw_targets(score(inputs), generator)
-    upstream = _draw(generator, _B * _T)
+    """The sum of the losses of a few examples, as a function of the arguments that have a gradient."""
+    drawn = form.draw(generator)
+    inputs = {f"argument {k}": tensor for k, tensor in enumerate(drawn[: form.differentiable])}
+    others = drawn[form.differentiable :]
 
     def value(inputs: Tensors) -> Tensor:
-        return (upstream * form.loss(score(inputs), targets)).sum()
+        return form.loss(*inputs.values(), *others).sum()
 
     def gradient(inputs: Tensors) -> Tensors:
-        of_scores = form.gradient(score(inputs), targets)
-        delta = of_scores * (upstream if form.classes is None else upstream.unsqueeze(-1))
-        return {**linear_gradients(features, delta)._asdict(), "scores": delta}
+        return dict(zip(inputs, form.gradient(*inputs.values(), *others), strict=True))
 
     return Problem(inputs, value, gradient)
 

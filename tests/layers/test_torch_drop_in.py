@@ -225,3 +225,13 @@ def test_a_pack_of_one_and_of_equal_lengths() -> None:
     for rows in ([3], [3, 3]):
         packed = pack_sequence([torch.randn(n, D, dtype=torch.float64) for n in rows])
         assert_close(ours(packed)[0].data, theirs(packed)[0].data)
+
+
+def test_outputs_made_without_autograd_can_be_changed_in_place_with_it() -> None:
+    layer, factor = layers.LSTM(4, 8), torch.ones(8, requires_grad=True)
+    with torch.no_grad():
+        outputs, _ = layer(torch.randn(3, 2, 4))
+    outputs *= factor  # autograd refuses this for a view that was made without it
+    outputs.backward(torch.randn_like(outputs))
+    assert factor.grad is not None
+    assert outputs.untyped_storage().nbytes() == outputs.nbytes

@@ -5,12 +5,12 @@ Axis letters: B batch, T steps, D input features, H hidden units.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -172,7 +172,8 @@ def _find_alive(variant: Variant, steps: int) -> Tensor | None:
 
 def borrow(like: Tensor, shape: tuple[int, ...]) -> Tensor:
     """A tensor in pooled memory; the memory returns to the pool when the tensor is gone."""
-    count = int(np.prod(shape))
+    count = math.prod(shape)
     block = POOL.take(max(1, count) * like.element_size())
-    flat = torch.from_numpy(block).view(like.dtype)
-    return flat[:count].view(shape)
+    # Cut and shaped by numpy: to PyTorch it would be a view, which in-place operations may refuse.
+    array = block[: count * like.element_size()].view(str(like.dtype).removeprefix("torch."))
+    return torch.from_numpy(array.reshape(shape))

@@ -3,13 +3,12 @@
 Nothing is fused. The forward pass saves the value of every node of every step; the backward pass recomputes nothing.
 Whole rows only, from the first step to the last, without masks: what happens around a cell is not its gradient's matter.
 
-Axis letters: B batch, T steps, D input features, H hidden units, Gx input gates, Gh recurrent gates.
+Axis letters: B batch, T steps, D input features, H hidden units, V vectors, Gx input gates, Gh recurrent gates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -19,10 +18,11 @@ from seqwise.cells import Derivative, Program, derive
 from seqwise.kernels.contract import Gradients, Result, Upstream, Weights
 from seqwise.kernels.reference import Product, evaluate_elementwise, evaluate_step, split_stages
 
+Saved = list[list[Any]]
+"""For each step the value of each node of the program, (B, H) mostly."""
 
-def forward(
-    program: Program, x: Tensor, initial: tuple[Tensor, ...], weights: Weights
-) -> tuple[Result, list[list[Any]]]:
+
+def forward(program: Program, x: Tensor, initial: tuple[Tensor, ...], weights: Weights) -> tuple[Result, Saved]:
     """Run the recurrence and keep everything.
 
     Args:
@@ -32,118 +32,75 @@ def forward(
         weights: See `Weights`.
 
     Returns:
-        Outputs, final states and all states; for each step the value of each node of the program, (B, H) mostly.
+        Outputs, final states and all states; what `backward` needs.
     """
     products = split_stages(program, weights, initial[0].shape[1])
     vectors = {} if weights.vectors is None else dict(zip(program.vectors, weights.vectors.unbind(0), strict=True))
     states, saved = initial, []
     for projected in F.linear(x, weights.input, weights.input_bias):  # (B, Gx*H)
-        values = evaluate_step(program, projected, states, products, vectors)
-        states = tuple(values[out] for out in program.outputs)
-        saved.append(values)
+        saved.append(evaluate_step(program, projected, states, products, vectors))
+        states = tuple(saved[-1][out] for out in program.outputs)
     tracks = tuple(torch.stack([values[out] for values in saved]) for out in program.outputs)  # (T, B, H)
     return Result(tracks[0], states, tracks), saved
 
 
 def backward(
-    program: Program,
-    x: Tensor,
-    initial: tuple[Tensor, ...],
-    weights: Weights,
-    saved: list[list[Any]],
-    upstream: Upstream,
+    program: Program, x: Tensor, initial: tuple[Tensor, ...], weights: Weights, saved: Saved, upstream: Upstream
 ) -> Gradients:
-    """Gradients of everything that `forward` read.
-
-    Args:
-        program: The cell.
-        x: As given to `forward`; so the next two.
-        initial: The same.
-        weights: The same.
-        saved: What `forward` saved.
-        upstream: Gradients of its result.
-    """
-    derivative = derive(program)
-    products = split_stages(program, weights, initial[0].shape[1])
-    arriving = tuple(_or_zero(d, s) for d, s in zip(upstream.finals, initial, strict=True))  # dL / d(state after t)
-    adjoints = []
+    """Gradients of everything that `forward` read: its arguments, what it saved, and the gradients of its result."""
+    derivative, hidden = derive(program), initial[0].shape[1]
+    products = split_stages(program, weights, hidden)
+    tracks = [(0, upstream.outputs), *enumerate(upstream.states)]  # what the loss says about states after each step
+    arriving = [torch.zeros_like(s) if d is None else d for s, d in zip(initial, upstream.finals, strict=True)]
+    steps: list[list[Tensor]] = []
     for t in reversed(range(len(x))):
-        arriving = tuple(d + _from_outside(upstream, k, t) for k, d in enumerate(arriving))
-        adjoints.append(_undo_step(derivative, saved[t], arriving, products))
-        arriving = adjoints[-1].states
-    adjoints.reverse()
+        for state, track in tracks:
+            arriving[state] = arriving[state] + (0.0 if track is None else track[t])
+        arriving, *step = _undo_step(derivative, saved[t], arriving, products)
+        steps.insert(0, step)
+    d_input, d_recurrent, d_vectors = (torch.stack(part) for part in zip(*steps, strict=True))  # (T, B, ...)
 
-    d_input = _join(step.input_gates for step in adjoints)  # (T, B, Gx*H)
-    d_weights = Weights(torch.einsum("tbg,tbd->gd", d_input, x))  # d_input also reaches x, through F.linear(x, W, b)
-    if weights.input_bias is not None:
-        d_weights = d_weights._replace(input_bias=d_input.sum((0, 1)))
-    if products:
-        d_recurrent = _join(step.recurrent_gates for step in adjoints)  # (T, B, Gh*H)
-        d_weights = d_weights._replace(recurrent=_undo_products(program, saved, d_recurrent))
-        if weights.recurrent_bias is not None:
-            d_weights = d_weights._replace(recurrent_bias=d_recurrent.sum((0, 1)))
-    if program.vectors:
-        d_vectors = torch.stack([torch.stack(step.vectors) for step in adjoints])  # (T, vectors, B, H)
-        d_weights = d_weights._replace(vectors=d_vectors.sum((0, 2)))
-    return Gradients(d_input @ weights.input, arriving, d_weights)
-
-
-class _Adjoints(NamedTuple):
-    """dL / d(what one step read), (B, H) each: the fields of the same names of `Derivative`, as values."""
-
-    states: tuple[Tensor, ...]
-    input_gates: tuple[Tensor, ...]
-    recurrent_gates: tuple[Tensor, ...]
-    vectors: tuple[Tensor, ...]
+    blocks = [d_recurrent.new_empty(0, hidden)]  # of dU, stage by stage: (adjoints of its gates) times (its operand)
+    widths = [len(stage.gates) * hidden for stage in program.stages]
+    for stage, d_gates in zip(program.stages, d_recurrent.split(widths, -1) if widths else (), strict=True):
+        operands = torch.stack([values[stage.operand] for values in saved])  # (T, B, H)
+        blocks.append(torch.einsum("tbg,tbh->gh", d_gates, operands))
+    found = Weights(  # of F.linear(x, W, b) and F.linear(operand, U, b)
+        input=torch.einsum("tbg,tbd->gd", d_input, x),
+        recurrent=torch.cat(blocks),
+        input_bias=d_input.sum((0, 1)),
+        recurrent_bias=d_recurrent.sum((0, 1)),
+        vectors=d_vectors.sum((0, 1)).unflatten(0, (-1, hidden)) if program.vectors else None,
+    )
+    wanted = (None if weight is None else gradient for gradient, weight in zip(found, weights, strict=True))
+    return Gradients(d_input @ weights.input, tuple(arriving), Weights(*wanted))  # type: ignore[arg-type]  # input is wanted
 
 
 def _undo_step(
-    derivative: Derivative, saved: list[Any], arriving: tuple[Tensor, ...], products: dict[int, Product]
-) -> _Adjoints:
-    """One step of the backward loop: the derived nodes, one after the other."""
-    program = derivative.program
-    upstream = dict(zip(program.states, arriving, strict=True))
+    derivative: Derivative, saved: list[Any], arriving: list[Tensor], products: dict[int, Product]
+) -> tuple[Any, ...]:
+    """One step of the backward loop: the derived nodes, one after the other.
+
+    Returns:
+        Adjoints of the states before, and of input gates (B, Gx*H), recurrent gates (B, Gh*H) and vectors (B, V*H).
+    """
+    upstream = dict(zip(derivative.program.states, arriving, strict=True))
     values = list(saved)
+
+    def take(nodes: tuple[int, ...]) -> list[Tensor]:
+        # What no gradient reaches is the number 0, and what is the same for all rows may be (H,).
+        return [torch.as_tensor(values[node]).to(arriving[0]).expand_as(arriving[0]) for node in nodes]
+
     for node in derivative.nodes[len(saved) :]:
         match node.operation:
             case "upstream":
                 value: Any = upstream[node.name]
             case "transposed":  # undoes F.linear(operand, U, b) of one stage
-                gates = [_fill(values[gate], arriving[0]) for gate in node.arguments]
-                value = torch.cat(gates, -1) @ products[program.stages[int(node.value)].operand].matrix
+                operand = derivative.program.stages[int(node.value)].operand
+                value = torch.cat(take(node.arguments), -1) @ products[operand].matrix
             case _:
                 value = evaluate_elementwise(node, values)
         values.append(value)
-    found = (derivative.states, derivative.input_gates, derivative.recurrent_gates, derivative.vectors)
-    return _Adjoints(*(tuple(_fill(values[index], arriving[0]) for index in group) for group in found))
-
-
-def _undo_products(program: Program, saved: list[list[Any]], d_recurrent: Tensor) -> Tensor:
-    """dL / dU, (Gh*H, H): for each stage the sum over steps and rows of (adjoint of its gates) times (its operand)."""
-    hidden = d_recurrent.shape[-1] // len(program.recurrent_gates)
-    blocks = []
-    sizes = [len(stage.gates) * hidden for stage in program.stages]
-    for stage, d_gates in zip(program.stages, d_recurrent.split(sizes, -1), strict=True):
-        operands = torch.stack([values[stage.operand] for values in saved])  # (T, B, H)
-        blocks.append(torch.einsum("tbg,tbh->gh", d_gates, operands))
-    return torch.cat(blocks)
-
-
-def _join(steps: Iterable[tuple[Tensor, ...]]) -> Tensor:
-    return torch.stack([torch.cat(gates, -1) for gates in steps])
-
-
-def _from_outside(upstream: Upstream, state: int, t: int) -> Tensor | float:
-    """What the loss itself says about a state after step t, as opposed to what comes back from step t + 1."""
-    track = upstream.states[state] if upstream.states else None
-    parts = [track, upstream.outputs if state == 0 else None]
-    return sum((part[t] for part in parts if part is not None), 0.0)
-
-
-def _or_zero(tensor: Tensor | None, like: Tensor) -> Tensor:
-    return torch.zeros_like(like) if tensor is None else tensor
-
-
-def _fill(value: Any, like: Tensor) -> Tensor:
-    """An adjoint that no gradient reaches is the number 0, and one that is the same for all rows may be (H,)."""
-    return value.expand_as(like) if isinstance(value, Tensor) else torch.full_like(like, value)
+    nothing = arriving[0][:, :0]  # torch.cat refuses an empty list
+    gates = (derivative.input_gates, derivative.recurrent_gates, derivative.vectors)
+    return take(derivative.states), *(torch.cat([nothing, *take(group)], -1) for group in gates)

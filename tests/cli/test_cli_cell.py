@@ -1,6 +1,7 @@
 """`seqwise cell`: list, show and check."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from program import call
@@ -96,7 +97,10 @@ def test_check_compares_the_backends_that_can_run_the_cell(file):
     assert document["passed"] is True
     compared = {one["name"]: one for one in document["comparisons"]}
     assert compared["backend vendor, whole rows, reversed, ragged rows"]["passed"] is True
+    of_derived = {name: compared.pop(f"derived gradient against {name}") for name in ("autograd", "finite differences")}
     assert all(0 <= one["difference"] < 1e-9 for one in compared.values())
+    assert of_derived["autograd"]["difference"] < of_derived["autograd"]["tolerance"] == 1e-10
+    assert of_derived["finite differences"]["difference"] < of_derived["finite differences"]["tolerance"] == 1e-6
     out = call("cell", "check", "lstm").out
     assert "backend vendor" in out
     assert "agrees" in out
@@ -126,3 +130,18 @@ def test_check_fails_when_a_backend_computes_something_else(monkeypatch, wrong):
     assert "DIFFERS" in answer.out
     document = call("cell", "check", "lstm", "--json").document
     assert document["passed"] is False
+
+
+def test_check_fails_when_the_derived_gradient_is_wrong(monkeypatch, file):
+    from seqwise.cells import derive
+    from seqwise.kernels import derived
+
+    def swapped(program):
+        right = derive(program)
+        return replace(right, input_gates=tuple(reversed(right.input_gates)))
+
+    monkeypatch.setattr(derived, "derive", swapped)
+    answer = call("cell", "check", f"{file}:leaky", "--json")
+    assert answer.code == 1
+    failed = [one["name"] for one in answer.document["comparisons"] if not one["passed"]]
+    assert failed == ["derived gradient against autograd", "derived gradient against finite differences"]

@@ -81,7 +81,8 @@ def show(
 def check(name: Name, json: Json = False) -> None:
     """Check a cell: trace it, derive its gradient, and compare what each backend computes with float64 autograd.
 
-    The exit code is 1 when a comparison fails.
+    The derived gradient itself is compared with autograd and with finite differences, as `seqwise gradcheck` does. The
+    exit code is 1 when a comparison fails.
 
     \b
     Examples:
@@ -90,11 +91,11 @@ def check(name: Name, json: Json = False) -> None:
     """
     from seqwise.cells.description import describe_cell
     from seqwise.cells.loading import find_cell
-    from seqwise.experiments.cell_checking import compare_backends
+    from seqwise.experiments.cell_checking import compare_backends, compare_gradients
 
     cell = find_cell(name)
     described = describe_cell(cell)
-    comparisons = compare_backends(cell)
+    comparisons = [*compare_backends(cell), *compare_gradients(cell)]
     passed = all(one.passed for one in comparisons)
     if json:
         listed = [
@@ -113,7 +114,7 @@ def check(name: Name, json: Json = False) -> None:
             [one.name, f"{one.difference:.1e}", f"{one.tolerance:.0e}", "agrees" if one.passed else "DIFFERS"]
             for one in comparisons
         ]
-        title = f"\n{cell.name}: outputs and gradients against float64 autograd, largest relative difference"
+        title = f"\n{cell.name}: outputs and gradients in float64, largest relative difference"
         print_table(title, ["compared", "difference", "allowed", ""], rows)
     if not passed:
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""Checks one cell: every backend that can run it against the reference, outputs and gradients, in float64.
+"""Checks one cell in float64: every backend that can run it against the reference, and the derived gradient.
 
 Axis letters: B batch, T steps, D input features, H hidden units.
 """
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from seqwise.cells import Cell, Program
+from seqwise.experiments.gradcheck import AUTOGRAD_TOLERANCE, DIFFERENCES_TOLERANCE, check_problem, pose
 from seqwise.ops import BACKENDS, Variant, Weights, recurrence
 
 _TOLERANCE = (
@@ -63,6 +64,22 @@ def compare_backends(cell: Cell) -> list[Comparison]:
         difference = max(_compare(cell, variant, name) for variant in able.values())
         comparisons.append(Comparison(f"backend {name}, {', '.join(able)}", difference, _TOLERANCE))
     return comparisons
+
+
+def compare_gradients(cell: Cell) -> list[Comparison]:
+    """Compare the derived backpropagation through time with autograd and with central finite differences.
+
+    Args:
+        cell: The cell.
+
+    Returns:
+        One comparison for each.
+    """
+    check = check_problem(cell.name, pose(cell))
+    return [
+        Comparison("derived gradient against autograd", check.against_autograd, AUTOGRAD_TOLERANCE),
+        Comparison("derived gradient against finite differences", check.against_differences, DIFFERENCES_TOLERANCE),
+    ]
 
 
 def _compare(cell: Cell, variant: Variant, backend: str) -> float:

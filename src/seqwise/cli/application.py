@@ -1,6 +1,6 @@
 """The program ``seqwise``: its commands, its exit codes, and what a person reads when something is wrong.
 
-Exit codes: 0 done · 1 training diverged, or a bug · 2 wrong input · 130 interrupted.
+Exit codes: 0 done · 1 training diverged, a check failed, or a bug · 2 wrong input · 130 interrupted.
 """
 
 from __future__ import annotations

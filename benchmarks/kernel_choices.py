@@ -57,12 +57,19 @@ def compare_chunks(repeats):
         saved, best = forward(True), {}
         for _ in range(repeats):
             for pairs in PAIRS:
-                launch._PAIRS_AHEAD = gradients._PAIRS_GATHERED = pairs
+                set_pairs(pairs, pairs)
                 for name, run, given in (("forward", forward, False), ("backward", backward, saved)):
                     best[name, pairs] = min(best.get((name, pairs), 1e9), clock(lambda r=run, g=given: r(g)))
         for name in ("forward", "backward"):
             print(name, *shape, *(f"{best[name, pairs]:.2f}" for pairs in PAIRS), sep=",", flush=True)
-    launch._PAIRS_AHEAD, gradients._PAIRS_GATHERED = usual
+    set_pairs(*usual)
+
+
+def set_pairs(ahead, gathered):
+    """Change both constants; layouts that were worked out with others are forgotten."""
+    launch._PAIRS_AHEAD, gradients._PAIRS_GATHERED = ahead, gathered
+    for module in (launch, gradients):
+        module._make_layout.cache_clear()
 
 
 def make_passes(shape, choose):

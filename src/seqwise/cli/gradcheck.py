@@ -22,9 +22,10 @@ def gradcheck(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Check gradients in closed form: of cells (the derived backpropagation through time) and of regressions.
+    """Check the gradients of cells and regressions.
 
-    Each is compared with autograd and with central finite differences, in float64. The exit code is 1 when one differs.
+    The derived backpropagation through time of a cell, or the closed form of a regression, is compared with autograd and
+    with central finite differences, in float64. The exit code is 1 when one differs.
 
     \b
     Examples:

@@ -21,7 +21,7 @@ class ClosedForm(NamedTuple):
 
     Attributes:
         name: What people call it.
-        loss: loss(*arguments): one value per example, (B,).
+        loss: loss(*arguments): one value per example, (B,); runs under `torch.func.vmap`, as finite differences need it.
         gradient: gradient(*arguments): of the sum of the values, with respect to each of the first `differentiable`
             arguments, of its shape.
         draw: draw(generator): arguments, float64 where they are no class indices, at which the loss is differentiable.

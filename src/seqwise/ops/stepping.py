@@ -71,8 +71,9 @@ class Steps:
         Raises:
             InputError: A tensor has the wrong shape, dtype, device or layout.
         """
-        self._check("input", x, self._shapes[0])
-        known = self._known
+        like, known = self._like, self._known
+        if x.shape != self._shapes[0] or x.dtype is not like.dtype or x.device != like.device:
+            self._check("input", x, self._shapes[0])
         addresses = tuple([s.data_ptr() for s in states])
         # The states of the step before need no second look, unless somebody has given them other memory.
         if known.states is not states or known.addresses != addresses:
@@ -80,7 +81,7 @@ class Steps:
         if not self._steppers:
             self._step_plainly(x, states)
             return known.output
-        x = x.contiguous()
+        x = x if x.is_contiguous() else x.contiguous()
         source = x.data_ptr()
         with self._lock:
             for stepper, own in zip(self._steppers, known.layers, strict=True):

@@ -36,6 +36,7 @@ class Stepper:
         memory, self._blocks = prepare(call, fields, save=False)
         self._memory = (call, memory)
         self._kernel, self._threads = call.kernels.forward, call.threads
+        self._last: list[int] | None = None
         # The fields that change with every step, as places in one flat array of integers.
         self._fields, self._address = self._blocks.data.cast("B").cast("q"), self._blocks.ctypes.data
         index, starts = call.kernels.forward_fields.index, range(0, self._blocks.size, self._blocks.shape[1])
@@ -50,14 +51,17 @@ class Stepper:
 
         Args:
             x: Address of (B, D), contiguous.
-            states: For each state the address of (B, H), contiguous; the new state takes its place.
+            states: For each state the address of (B, H), contiguous; the new state takes its place. The
+                list is not to be changed afterwards.
         """
         fields = self._fields
         for place in self._x:
             fields[place] = x
-        for places, address in zip(self._states, states, strict=True):
-            for place in places:
-                fields[place] = address
+        if states is not self._last:  # a stream hands in the same list with every step
+            for places, address in zip(self._states, states, strict=True):
+                for place in places:
+                    fields[place] = address
+            self._last = states
         if len(self._x) == 1:
             self._kernel(self._address)
         else:

@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -144,3 +145,49 @@ def test_predicting_needs_neither_scikit_learn_nor_the_training_loop(trained):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert json.loads(done.stdout)["predictions"]
     assert done.stderr.strip() == "[]", f"after {time.perf_counter() - started:.1f} s"
+
+
+def test_stated_priors_move_the_answers(trained):
+    text = "a lovely warm joy so dull and grey and poor"
+    shares = [
+        call("predict", trained, text, "--json", "--priors", f"good={share},bad={1 - share}").document["predictions"][0]
+        for share in (0.001, 0.5, 0.999)
+    ]
+    good = [entry["probabilities"]["good"] for entry in shares]
+    assert good[0] < good[1] < good[2]
+    assert (shares[0]["label"], shares[2]["label"]) == ("bad", "good")
+
+
+def test_priors_are_estimated_from_the_texts_and_said(trained):
+    texts = [text for text, label in reviews(200, seed=8) if label == "good"]
+    for method in ("em", "bbse"):
+        answer = call("predict", trained, "--estimate-priors", method, "--", *texts)
+        assert answer.code == 0, answer.err
+        assert len(answer.out.splitlines()) == len(texts)
+        share = float(re.search(r"good ([\d.]+)", answer.err)[1])
+        assert share > 0.9
+
+
+def test_the_model_abstains_below_a_probability(trained):
+    answer = call("predict", trained, "a lovely warm joy", "the", "--abstain-below", "0.9999999", "--json")
+    assert [entry["label"] for entry in answer.document["predictions"]] == [None, None]
+    assert call("predict", trained, "the", "--abstain-below", "0.9999999").out.split("\t")[0] == "-"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--priors", "good=0.5,bad=0.6"], "sum"),
+        (["--priors", "good=0.5"], "bad"),
+        (["--priors", "good=0.5,nice=0.5"], "nice"),
+        (["--priors", "good"], "NAME=NUMBER"),
+        (["--priors", "good=.5,bad=.5", "--estimate-priors", "em"], "give one of them"),
+        (["--estimate-priors", "guess"], "em, bbse"),
+        (["--abstain-below", "2"], "abstain_below"),
+    ],
+)
+def test_wrong_decision_options_are_named(trained, options, message):
+    answer = call("predict", trained, "joy", *options)
+    assert answer.code == 2
+    assert message in answer.err
+    assert "Traceback" not in answer.err

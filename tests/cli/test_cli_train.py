@@ -222,3 +222,74 @@ def test_a_run_that_was_killed_goes_on_to_the_very_same_model(data, tmp_path):
     assert train(data, tmp_path / "whole", *epochs).code == 0
     one, other = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("killed", "whole"))
     assert one == other
+
+
+def test_thresholds_and_calibration_are_chosen_said_and_saved(data, held_out, tmp_path):
+    answer = train(
+        data,
+        tmp_path / "m",
+        "--positive",
+        "bad",
+        "--threshold",
+        "recall=0.9",
+        "--calibrate",
+        "platt",
+        "--test",
+        held_out,
+    )
+    assert answer.code == 0, answer.err
+    assert "Threshold for recall=0.9" in answer.err
+    assert "Calibration by platt" in answer.err
+    labels = json.loads((tmp_path / "m" / "labels.json").read_text())
+    assert labels["calibration"]["method"] == "platt"
+    assert len(labels["thresholds"]) == 2
+    document = call("evaluate", tmp_path / "m", held_out, "--json").document
+    saved = json.loads((tmp_path / "m" / "metrics.json").read_text())["test"]
+    assert document["confusion_matrix"] == saved["confusion_matrix"]
+    assert document["log_loss"] == saved["log_loss"]
+
+
+def test_an_expensive_miss_is_answered_more_often(held_out, tmp_path):
+    flipped = {"good": "bad", "bad": "good"}  # every fifth label is wrong, so that there is something to weigh
+    rows = [(text, flipped[label] if row % 5 == 0 else label) for row, (text, label) in enumerate(reviews(300))]
+    data, counts = write_csv(tmp_path / "noisy.csv", ("review", "sentiment"), rows), []
+    for cost in (0.01, 100):
+        folder = tmp_path / str(cost)
+        options = (
+            "--positive",
+            "bad",
+            "--threshold",
+            "cost",
+            "--cost",
+            f"fn={cost}",
+            "--cost",
+            "fp=1",
+            "--test",
+            held_out,
+        )
+        assert train(data, folder, *options).code == 0
+        matrix = json.loads((folder / "metrics.json").read_text())["test"]["confusion_matrix"]
+        answered = matrix["classes"].index("bad")
+        counts.append(sum(row[answered] for row in matrix["counts"]))
+    assert counts[0] < counts[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--threshold", "recal=0.9"], "did you mean 'recall'"),
+        (["--threshold", "recall"], "recall=0.9"),
+        (["--threshold", "cost"], "--cost"),
+        (["--cost", "fn=3"], "only --threshold cost"),
+        (["--threshold", "cost", "--cost", "fn"], "NAME=NUMBER"),
+        (["--threshold", "cost", "--cost", "god=3"], "did you mean 'good'"),
+        (["--threshold", "cost", "--cost", "bad=-3"], "not a number of 0 or more"),
+        (["--calibrate", "plat"], "did you mean 'platt'"),
+        (["--calibrate", "platt", "--set", "data.validation=0"], "validation"),
+    ],
+)
+def test_wrong_decision_options_are_named_before_training(data, tmp_path, options, message):
+    answer = train(data, tmp_path / "m", *options)
+    assert answer.code == 2
+    assert message in answer.err
+    assert not (tmp_path / "m").exists()

@@ -3,6 +3,7 @@ import pytest
 
 from seqwise.experiments.figures import Evaluated, figures_beside_baseline, verdict
 from seqwise.experiments.reading import Part
+from seqwise.prediction import Decisions
 from seqwise.metrics import classification_metrics, paired_difference
 
 CLASSES = ["ham", "spam"]
@@ -22,7 +23,9 @@ def evaluated(model, baseline, examples=400, weights=None):
         def predict_proba(self, texts):
             return right(baseline, targets, seed=1)
 
-    return Evaluated.of(part, CLASSES, right(model, targets, seed=2), Fixed())
+    return Evaluated.of(
+        part, CLASSES, right(model, targets, seed=2), Fixed(), Decisions(None, None, np.array([0.5, 0.5]))
+    )
 
 
 @pytest.mark.parametrize("weighted", [False, True])

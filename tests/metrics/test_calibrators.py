@@ -15,7 +15,7 @@ from seqwise.metrics import (
     fit_calibration,
 )
 
-METHODS = ["temperature", "vector", "platt", "isotonic"]
+METHODS = ["temperature", "bcts", "vector", "platt", "isotonic"]
 
 
 def overconfident(examples=4000, classes=3, seed=0, factor=3.0):

@@ -10,7 +10,7 @@ from saved_toy import CLASSES, TEXTS, forge, save_toy, toy_labels
 
 from seqwise.errors import DataError, DeviceError, ModelFolderError
 from seqwise.models import logits_of, softmax
-from seqwise.prediction import Predictor, resolve_device
+from seqwise.prediction import Decisions, Predictor, resolve_device
 
 ARCHITECTURES = ["wide_deep", "recurrent", "linear"]
 
@@ -85,7 +85,7 @@ def test_thresholds_decide_where_there_are_some(tmp_path):
 def test_of_two_classes_the_second_is_chosen_from_its_threshold_on():
     rows = np.array([[0.71, 0.29], [0.69, 0.31]])
     predictor = object.__new__(Predictor)
-    predictor.labels = {"thresholds": [0.7, 0.3]}
+    predictor.decisions = Decisions(None, np.array([0.7, 0.3]), np.array([0.5, 0.5]))
     assert predictor.decide(rows).tolist() == [0, 1]
 
 

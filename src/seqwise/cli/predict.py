@@ -18,6 +18,8 @@ from seqwise.errors import ConfigurationError
 if TYPE_CHECKING:
     from seqwise.experiments.prediction import Prediction
 
+UNDECIDED = "-"  # instead of a label where the model abstains
+ESTIMATES = ("em", "bbse")
 TEXT_SHOWN = 60  # characters of a text repeated beside its label
 
 
@@ -35,12 +37,25 @@ def predict(
     ] = None,
     text: Annotated[str | None, typer.Option(help="Column of the texts, if not as in training.", metavar="COL")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output file.")] = False,
+    priors: Annotated[
+        str | None,
+        typer.Option(help="Share of each class where the answers are used.", metavar="CLASS=SHARE,CLASS=SHARE"),
+    ] = None,
+    estimate_priors: Annotated[
+        str | None,
+        typer.Option(
+            help="Estimate these shares from the texts: em or bbse. Keeps all texts in memory.", metavar="METHOD"
+        ),
+    ] = None,
+    abstain_below: Annotated[
+        float | None, typer.Option(help="Give no label below this probability.", metavar="PROBABILITY")
+    ] = None,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
     """Predict the classes of new sequences.
 
-    One line for each text, in order: label, probability, and the beginning of the text.
+    One line for each text, in order: label (- where the model abstains), probability, and the beginning of the text.
 
     \b
     Examples:
@@ -56,13 +71,22 @@ def predict(
         raise ConfigurationError("--text names a column of the --input file, and there is none")
     if overwrite and not output:
         raise ConfigurationError("--overwrite replaces the --output file, and there is none")
+    if priors and estimate_priors:
+        raise ConfigurationError("--priors states what --estimate-priors estimates: give one of them")
+    if estimate_priors and estimate_priors not in ESTIMATES:
+        raise ConfigurationError(f"--estimate-priors is one of {', '.join(ESTIMATES)}, not {estimate_priors!r}")
+    from seqwise.experiments.decisions import numbers_by_name
     from seqwise.experiments.prediction import PredictionRun
 
-    run = PredictionRun(folder, device=device)
+    stated = None if priors is None else numbers_by_name([priors], "--priors")
+    run = PredictionRun(folder, device=device, priors=stated, abstain_below=abstain_below)
     if input_:
         source = run.from_file(input_, text)
     else:
         source = run.from_lines(sys.stdin.buffer) if texts == ["-"] else run.from_texts(texts or [])
+    if estimate_priors:
+        source, shares = run.estimate_priors(source, estimate_priors)
+        say("Estimated class shares: " + ", ".join(f"{name} {share:.3f}" for name, share in shares.items()))
     if output:
         rows = run.write(source, output, overwrite=overwrite)
         document = {"output": str(output), "rows": rows}
@@ -71,7 +95,13 @@ def predict(
         _print_document(run.classes, run.answers(source))
     else:
         for prediction in run.answers(source):
-            print(prediction.label, f"{prediction.probability:.4f}", beginning(prediction.text), sep="\t", flush=True)
+            print(
+                prediction.label or UNDECIDED,
+                f"{prediction.probability:.4f}",
+                beginning(prediction.text),
+                sep="\t",
+                flush=True,
+            )
 
 
 def beginning(text: str) -> str:

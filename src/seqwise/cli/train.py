@@ -40,6 +40,30 @@ def train(
         str | None, typer.Option(help="Test data: only evaluated, never learned from.", metavar="DATA")
     ] = None,
     positive: Annotated[str | None, typer.Option(help="The class of interest of two.", metavar="LABEL")] = None,
+    threshold: Annotated[
+        str | None,
+        typer.Option(
+            help="Choose thresholds on the validation part: f1, f2, recall=0.9, precision=0.99, cost, "
+            "balanced_accuracy, youden.",
+            metavar="AIM",
+        ),
+    ] = None,
+    cost: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--cost",
+            help="What a mistake costs: fp=1, fn=20, CLASS=5, TRUE>ANSWER=3; may be repeated.",
+            metavar="NAME=COST",
+        ),
+    ] = None,
+    calibrate: Annotated[
+        str,
+        typer.Option(
+            help="Calibrate on the validation part: temperature, bcts, vector, platt, isotonic, none; auto "
+            "calibrates what a treatment of rare classes distorts.",
+            metavar="METHOD",
+        ),
+    ] = "auto",
     model: Annotated[
         str | None, typer.Option(help="wide_deep, recurrent or linear: model.architecture.", metavar="NAME")
     ] = None,
@@ -73,10 +97,12 @@ def train(
     Examples:
       seqwise train reviews.csv --text review --label sentiment --out my-model
       seqwise train sms_spam --test sms_spam --positive spam --out spam-model
+      seqwise train sms_spam --positive spam --out m --threshold precision=0.99 --calibrate platt
       seqwise train names.tsv --text name --label sex --out m --time-budget 5m --set model.cell=gru
     """
     started = time.monotonic()  # the imports that follow count: they take seconds on a cold machine
     from seqwise.experiments.configuration import build_configuration
+    from seqwise.experiments.decisions import DecisionRequest, numbers_by_name
     from seqwise.experiments.training import TrainingRequest, run_training
 
     configuration = build_configuration(
@@ -99,6 +125,7 @@ def train(
         validation=validation,
         test=test,
         positive=positive,
+        decisions=DecisionRequest(threshold, calibrate, numbers_by_name(cost or (), "--cost")),
         overwrite=overwrite,
         resume=resume,
         started=started,

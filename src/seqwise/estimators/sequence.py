@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -11,14 +11,16 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from seqwise.errors import ModelFolderError
+from seqwise.errors import ConfigurationError, ModelFolderError
 from seqwise.estimators.choices import CHOSEN, Profile, choose
+from seqwise.estimators.decisions import SAVED, distorts, fit_decisions
 from seqwise.estimators.examples import check_texts, describe_labels, encode_labels, held_out, normalised_weights
 from seqwise.estimators.fitted import FittedModel, SequenceFit
 from seqwise.estimators.sections import AUTO, Sections
 from seqwise.losses import ImbalanceSettings
+from seqwise.metrics import check_method, parse_criterion
 from seqwise.models import ModelSettings, SavedModel
-from seqwise.prediction import FolderContent, Predictor, read_folder, resolve_device, restore, write_folder
+from seqwise.prediction import Decisions, FolderContent, Predictor, read_folder, resolve_device, restore, write_folder
 from seqwise.text import TextSettings
 from seqwise.training import Callback, Progress, TrainingSettings
 
@@ -44,6 +46,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         history_: one record per epoch.
         parts_: validation figures of each part alone and of all together.
         validation_: (texts, class indices, probabilities) of the validation part.
+        decisions_: what is made of the probabilities, as `labels.json` holds it; see `choose_decisions`.
         refitted_: whether the model was fitted once more on all examples, those of `validation_` included.
         seconds_: time that `fit` took.
     """
@@ -210,13 +213,14 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
             resume=resume,
         )
         self.fitted_, examples = fit.fit(training, held)
-        self.refitted_ = False
+        self.refitted_, self.decisions_ = False, dict[str, Any]()
         self.fit_history_, self.history_ = self.fitted_.history, self.fitted_.history.epochs
         self.validation_: tuple[Sequence[Text], np.ndarray, np.ndarray] | None = None
         self.parts_: dict[str, dict[str, float]] = {}
         if held is not None and examples is not None:
             self.parts_, probabilities = self.fitted_.contributions(examples)
             self.validation_ = (held.texts, held.targets, probabilities)
+            self.choose_decisions(sample_weight=held.weights)
             if self.settings_.training.refit and not self.fit_history_.interrupted:
                 self.fitted_, self.refitted_ = fit.refit(self.fitted_, training.with_part(held))
         self.seconds_ = time.perf_counter() - started
@@ -229,9 +233,56 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         return predictor.predict_proba(check_texts(X, unit=self.unit))
 
     def predict(self, X: Iterable[Text]) -> np.ndarray:
-        """Return the most probable class of each text, (n,)."""
-        best = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[best]
+        """Return the class of each text, (n,): the most probable one, or what the thresholds of `choose_decisions` say."""
+        check_is_fitted(self, "fitted_")
+        return self.classes_[Decisions.from_labels(self.labels_).decide(self.predict_proba(X))]
+
+    def choose_decisions(
+        self,
+        *,
+        threshold: str | None = None,
+        calibrate: str | None = AUTO,
+        positive: Any = None,
+        costs: Mapping[str, float] | None = None,
+        sample_weight: np.ndarray | None = None,
+    ) -> Self:
+        """Choose calibration and thresholds on the validation part; `predict`, `predict_proba` and `save` use them.
+
+        Args:
+            threshold: "f1" (or f2, f0.5), "recall=0.9", "precision=0.99", "cost", "balanced_accuracy" or "youden"; None for
+                the most probable class.
+            calibrate: "temperature", "bcts", "vector", "platt" or "isotonic"; None leaves the probabilities as they are.
+                "auto": where `imbalance` has a treatment that distorts probabilities, "bcts", without changing an answer
+                unless a threshold is asked for; otherwise None.
+            positive: the class of interest; None takes the rarer one of two.
+            costs: for "cost": `fp`, `fn`, a class, or `TRUE>ANSWER` -> what such a mistake costs; others cost 1.
+            sample_weight: of the validation examples, or None.
+
+        Raises:
+            ConfigurationError: an unknown name, or there is no validation part.
+        """
+        check_is_fitted(self, "fitted_")
+        criterion = None if threshold is None else parse_criterion(threshold)
+        automatic = calibrate == AUTO
+        if automatic:
+            calibrate = "bcts" if distorts(Sections.of(self, CHOSEN).imbalance) else None
+        if calibrate is not None:
+            check_method(calibrate)
+        if self.validation_ is None:
+            raise ConfigurationError("thresholds and calibration are chosen on validation examples, and there are none")
+        _, targets, probabilities = self.validation_
+        self.decisions_ = fit_decisions(
+            targets,
+            probabilities,
+            [str(name) for name in self.classes_],
+            calibrate=calibrate,
+            keep_answers=automatic,
+            criterion=criterion,
+            positive=None if positive is None else str(positive),
+            costs=costs,
+            sample_weight=sample_weight,
+        )
+        return self
 
     def save(
         self, path: str | Path, *, data: dict[str, Any] | None = None, positive: Any = None, **pieces: Any
@@ -281,7 +332,14 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         counts = np.array(content.labels["counts"])
         estimator.classes_, estimator.settings_ = np.array(content.classes), sections
         estimator.fitted_ = FittedModel(sections, model.features, model.module.to(target), counts)
+        estimator.decisions_ = {name: content.labels[name] for name in SAVED if name in content.labels}
+        estimator.validation_ = None
         return estimator
+
+    @property
+    def labels_(self) -> dict[str, Any]:
+        """What `labels.json` holds of the fitted model: classes, counts, priors, thresholds, calibration."""
+        return self._content().labels
 
     def _content(self, data: dict[str, Any] | None = None, positive: Any = None) -> FolderContent:
         """Return what describes the fitted model, as in its folder."""
@@ -291,5 +349,5 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
             "unit": self.settings_.text.unit,
             "settings": {"data": data or {"validation": self.validation}, **self.settings_.to_dict()},
         }
-        labels = describe_labels(self.classes_, self.fitted_.counts, positive)
+        labels = {**describe_labels(self.classes_, self.fitted_.counts, positive), **self.decisions_}
         return FolderContent(Path(), config, {}, {}, labels)

@@ -161,4 +161,4 @@ def _examples(model: Path, names: NameList) -> list[tuple[str, str, float, str]]
     chosen = test[:: max(1, len(test) // SHOWN)][:SHOWN]
     run = PredictionRun(model)
     predictions = run.answers(run.from_texts([name for name, _ in chosen]))
-    return [(p.text, p.label, p.probability, true) for p, (_, true) in zip(predictions, chosen, strict=True)]
+    return [(p.text, str(p.label), p.probability, true) for p, (_, true) in zip(predictions, chosen, strict=True)]

@@ -72,11 +72,17 @@ def run_evaluation(
     if baseline is None:
         say(f"{folder} holds no baseline to compare with")
         block = classification_metrics(
-            targets, probabilities, classes, sample_weight=part.weights, positive=positive, seed=seed
+            targets,
+            probabilities,
+            classes,
+            predictions=predictor.decide(probabilities),
+            sample_weight=part.weights,
+            positive=positive,
+            seed=seed,
         )
         judged = ""
     else:
-        evaluated = Evaluated.of(part, classes, probabilities, baseline)
+        evaluated = Evaluated.of(part, classes, probabilities, baseline, predictor.decisions)
         block = figures_beside_baseline(evaluated, classes, positive=positive, seed=seed)
         judged = verdict(block, "test")
     if save:

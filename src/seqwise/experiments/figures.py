@@ -10,6 +10,7 @@ import numpy as np
 
 from seqwise.experiments.reading import Part
 from seqwise.metrics import classification_metrics, paired_difference
+from seqwise.prediction import Decisions
 
 
 class Answers(Protocol):
@@ -28,17 +29,19 @@ class Evaluated:
         targets: class numbers, (n,).
         model: probabilities, (n, C).
         baseline: probabilities, (n, C).
+        answers: class numbers that the model decides for, (n,).
     """
 
     part: Part
     targets: np.ndarray
     model: np.ndarray
     baseline: np.ndarray
+    answers: np.ndarray
 
     @classmethod
-    def of(cls, part: Part, classes: Sequence[str], model: np.ndarray, baseline: Answers) -> Self:
-        """Ask the baseline, and turn labels into class numbers."""
-        return cls(part, part.targets(classes), model, baseline.predict_proba(part.texts))
+    def of(cls, part: Part, classes: Sequence[str], model: np.ndarray, baseline: Answers, decisions: Decisions) -> Self:
+        """Ask the baseline, decide, and turn labels into class numbers."""
+        return cls(part, part.targets(classes), model, baseline.predict_proba(part.texts), decisions.decide(model))
 
 
 def figures_beside_baseline(
@@ -58,12 +61,20 @@ def figures_beside_baseline(
     """
     targets, weights = evaluated.targets, evaluated.part.weights
     block, other = (
-        classification_metrics(targets, probabilities, classes, sample_weight=weights, positive=positive, seed=seed)
-        for probabilities in (evaluated.model, evaluated.baseline)
+        classification_metrics(
+            targets,
+            probabilities,
+            classes,
+            predictions=answers,
+            sample_weight=weights,
+            positive=positive,
+            seed=seed,
+        )
+        for probabilities, answers in ((evaluated.model, evaluated.answers), (evaluated.baseline, None))
     )
     difference = paired_difference(
         targets,
-        evaluated.model.argmax(axis=1),
+        evaluated.answers,
         evaluated.baseline.argmax(axis=1),
         "macro_f1",
         sample_weight=weights,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,23 +17,24 @@ import numpy as np
 
 from seqwise.data import open_table, write_table
 from seqwise.errors import ConfigurationError, DataError, FileError
-from seqwise.prediction import Predictor
+from seqwise.metrics import check_priors
+from seqwise.prediction import UNSURE, Predictor
 
 CHUNK = 2048  # rows of a file answered at a time
 Chunk = dict[str, list[Any]]
 
 
 class Prediction(NamedTuple):
-    """The answer to one text."""
+    """The answer to one text; the label is None where the model abstains."""
 
     text: str
-    label: str
+    label: str | None
     probabilities: dict[str, float]
 
     @property
     def probability(self) -> float:
-        """Of the label that was chosen."""
-        return self.probabilities[self.label]
+        """Of the label that was chosen; where the model abstains, that of the most probable class."""
+        return max(self.probabilities.values()) if self.label is None else self.probabilities[self.label]
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,49 @@ class PredictionRun:
     Args:
         folder: of the model.
         device: where to compute.
+        priors: share of each class where the answers are used; None for the shares of training.
+        abstain_below: probability of the answer under which none is given.
 
     Raises:
         ModelFolderError: the folder does not hold a sound model.
+        ConfigurationError: the priors are not those of the model's classes, or do not sum to one.
     """
 
-    def __init__(self, folder: Path, device: str = "auto") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        device: str = "auto",
+        *,
+        priors: Mapping[str, float] | None = None,
+        abstain_below: float | None = None,
+    ) -> None:
         self._predictor = Predictor.load(folder, device=device)
+        shares = None if priors is None else check_priors(priors, self.classes)
+        self._predictor.decisions = self._predictor.decisions.used(priors=shares, abstain_below=abstain_below)
+
+    def estimate_priors(self, source: Source, method: str) -> tuple[Source, dict[str, float]]:
+        """Read all texts, estimate the class shares among them, and correct every later answer for these.
+
+        Args:
+            source: the unlabelled texts, which are kept in memory until they are answered.
+            method: "em" or "bbse".
+
+        Returns:
+            The same texts, to be answered; and the share of each class.
+
+        Raises:
+            ConfigurationError: there is no such method.
+            DataError: there are no texts, or the model holds no confusion matrix for "bbse".
+        """
+        chunks, parts = list(source.chunks), []
+        for chunk in chunks:
+            parts.append(self._predictor.calibrated(["" if text is None else text for text in chunk[source.column]]))
+        probabilities = np.concatenate(parts) if parts else np.empty((0, len(self.classes)))
+        decisions = self._predictor.decisions
+        shares = decisions.estimate_priors(probabilities, method)
+        self._predictor.decisions = decisions.used(priors=shares, abstain_below=decisions.abstain_below)
+        kept = Source(chunks, source.column, len(probabilities))
+        return kept, dict(zip(self.classes, shares.tolist(), strict=True))
 
     @property
     def classes(self) -> list[str]:
@@ -144,14 +181,15 @@ class PredictionRun:
             unfinished.unlink(missing_ok=True)
         return rows
 
-    def _answer(self, texts: list[Any]) -> tuple[list[str], np.ndarray]:
-        """The label of every text, and probabilities (n, C); a missing text is an empty one."""
+    def _answer(self, texts: list[Any]) -> tuple[list[str | None], np.ndarray]:
+        """Labels, None where the model abstains, and probabilities (n, C); a missing text is an empty one."""
         probabilities = self._predictor.predict_proba(["" if text is None else text for text in texts])
         names = self.classes
-        return [names[chosen] for chosen in self._predictor.decide(probabilities)], probabilities
+        chosen = self._predictor.decide(probabilities)
+        return [None if number == UNSURE else names[number] for number in chosen], probabilities
 
 
-def with_answers(chunk: Chunk, labels: list[str], probabilities: np.ndarray, classes: list[str]) -> Chunk:
+def with_answers(chunk: Chunk, labels: Sequence[str | None], probabilities: np.ndarray, classes: list[str]) -> Chunk:
     """Return the rows with the columns of the prediction behind their own.
 
     Raises:

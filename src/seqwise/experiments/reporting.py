@@ -84,7 +84,13 @@ def report_content(record: RunRecord) -> ReportContent:
         history=record.history,
         parts=record.parts,
         mistakes=worst_mistakes(
-            shown.part.texts, shown.targets, shown.model, data.classes, limit=MISTAKES, rows=shown.part.rows.tolist()
+            shown.part.texts,
+            shown.targets,
+            shown.model,
+            data.classes,
+            limit=MISTAKES,
+            rows=shown.part.rows.tolist(),
+            predictions=shown.answers,
         ),
         configuration=record.settings,
         environment=environment(),

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from seqwise.errors import ConfigurationError, DataError
+from seqwise.estimators.decisions import describe_decisions
 from seqwise.experiments.configuration import Configuration
+from seqwise.experiments.decisions import NEVER, DecisionRequest
 from seqwise.experiments.figures import Evaluated, figures_beside_baseline, verdict
 from seqwise.experiments.fitting import fit_baseline_on, fit_model
 from seqwise.experiments.folders import check_destination, clear_model
 from seqwise.experiments.reading import Say, TrainingData, read_training_data
 from seqwise.experiments.reporting import RunRecord, save_report
 from seqwise.experiments.stored_baseline import save_baseline
-from seqwise.prediction import resolve_device
+from seqwise.prediction import Decisions, resolve_device
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class TrainingRequest:
         validation: validation data; None holds back a part of `data`, unless it has one.
         test: test data, only evaluated.
         positive: the class of interest of two.
+        decisions: thresholds and calibration to choose on the validation part.
         overwrite: replace the model in the folder.
         resume: go on where an interrupted run stopped.
         started: when the program began, on `time.monotonic`, if it did something before; the time budget counts from there.
@@ -40,6 +43,7 @@ class TrainingRequest:
     validation: str | None = None
     test: str | None = None
     positive: str | None = None
+    decisions: DecisionRequest = field(default_factory=DecisionRequest)
     overwrite: bool = False
     resume: bool = False
     started: float | None = None
@@ -114,26 +118,40 @@ def run_training(request: TrainingRequest, say: Say = lambda message: None) -> T
         resume=request.resume,
         deadline=None if budget is None else started + budget,
     )
+    if request.decisions.anything:
+        model.estimator.choose_decisions(
+            threshold=request.decisions.threshold,
+            calibrate=None if request.decisions.calibrate == NEVER else request.decisions.calibrate,
+            positive=request.positive,
+            costs=request.decisions.costs,
+            sample_weight=None if data.validation is None else data.validation.weights,
+        )
+    chosen = describe_decisions(model.estimator.decisions_, data.classes)
+    for sentence in chosen:
+        say(sentence)
     # Saved at once: whatever happens in the evaluation, what was trained is not lost.
     columns = {**configuration.data.model_dump(), "text": data.text, "label": data.label}
     model.estimator.save(request.folder, data=columns, positive=request.positive)
 
+    decisions = Decisions.from_labels(model.estimator.labels_)
     evaluated: dict[str, Evaluated] = {}
     if data.validation is not None:
         assert model.validation is not None
-        evaluated["validation"] = Evaluated.of(data.validation, data.classes, model.validation, baseline)
+        evaluated["validation"] = Evaluated.of(
+            data.validation, data.classes, decisions.calibrated(model.validation), baseline, decisions
+        )
     if model.refitted:  # the model has learned from the validation examples too by now: so may the baseline
         baseline = fit_baseline_on(data.everything, data.classes, configuration)
     if data.test is not None:
         probabilities = model.estimator.predict_proba(data.test.texts)
-        evaluated["test"] = Evaluated.of(data.test, data.classes, probabilities, baseline)
+        evaluated["test"] = Evaluated.of(data.test, data.classes, probabilities, baseline, decisions)
     save_baseline(request.folder, baseline)
     metrics = {
         part: figures_beside_baseline(of, data.classes, positive=request.positive, seed=seed)
         for part, of in evaluated.items()
     }
     shown = list(metrics)[-1]
-    notes = [*data.notes, *model.notes]
+    notes = [*data.notes, *model.notes, *chosen]
     outcome = TrainingOutcome(
         folder=request.folder,
         metrics=metrics,
@@ -172,6 +190,9 @@ def check_request(request: TrainingRequest, data: TrainingData) -> None:
     if request.positive is not None and request.positive not in data.classes:
         there = ", ".join(map(repr, data.classes[:20]))
         raise DataError(f"--positive: there is no class {request.positive!r}; the classes are {there}")
+    request.decisions.check(data.classes, request.positive)
+    if request.decisions.anything and data.validation is None:
+        raise ConfigurationError("--threshold and --calibrate choose on validation examples, and data.validation is 0")
     if data.validation is None and data.test is None:
         raise ConfigurationError(
             "data.validation is 0 and there are no test data: nothing could be evaluated; set one of them"

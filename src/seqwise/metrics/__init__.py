@@ -11,6 +11,7 @@ from seqwise.metrics.calibrators import (
 from seqwise.metrics.classification import classification_metrics
 from seqwise.metrics.comparison import paired_difference
 from seqwise.metrics.confusion import confusion_matrix
+from seqwise.metrics.costs import cost_table
 from seqwise.metrics.intervals import Figure, describe
 from seqwise.metrics.priors import (
     check_priors,
@@ -38,6 +39,7 @@ __all__ = [
     "classwise_calibration_error",
     "confusion_matrix",
     "correct_priors",
+    "cost_table",
     "decide",
     "describe",
     "estimate_priors_bbse",

@@ -3,6 +3,7 @@
 | method | what it fits | what it keeps |
 |---|---|---|
 | temperature (Guo et al. 2017) | p^a, one a | the order of the classes in every example |
+| bcts (Alexandari et al. 2020: temperature with a bias) | p_j^a exp(b_j), one a > 0 | the order, but for factors exp(b_j) |
 | vector (Guo et al. 2017) | p_j^(a_j) exp(b_j), a_j > 0 | nothing: it moves classes claimed too often or too rarely |
 | platt (Platt 1999) | a sigmoid of each class's log odds, slope > 0 | of two classes the order of the examples |
 | isotonic (Zadrozny and Elkan 2002) | a rising function of each class's probability | the same, ties aside |
@@ -24,10 +25,10 @@ from seqwise.errors import ConfigurationError
 from seqwise.metrics.calibration import bin_numbers
 from seqwise.metrics.examples import scored_examples
 
-METHODS = ("temperature", "vector", "platt", "isotonic")
+METHODS = ("temperature", "bcts", "vector", "platt", "isotonic")
 TINY = 1e-300  # below this a probability has no logarithm worth speaking of
 STEEPEST, FLATTEST = 100.0, 0.01  # slopes that examples without a mistake could ask for, and never should get
-PULL = 1.0  # of vector scaling's parameters towards (1, 0), in units of the summed log loss
+PULL = 1.0  # of the slopes towards 1 and of the shifts towards 0, in units of the summed log loss
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,10 @@ class Calibration:
     """A fitted calibration.
 
     Attributes:
-        method: "temperature", "vector", "platt" or "isotonic".
-        parameters: plain lists and numbers: `slope` (and `shift`) by class, one for "temperature"; or the `knots` of
-            "isotonic" as pairs of lists [claimed, calibrated]. Of two classes "platt" and "isotonic" need the second only.
+        method: "temperature", "bcts", "vector", "platt" or "isotonic".
+        parameters: plain lists and numbers: `slope` (and `shift`) by class, one slope for "temperature" and "bcts"; or the
+            `knots` of "isotonic" as pairs of lists [claimed, calibrated]. Of two classes "platt" and "isotonic" need the
+            second only.
     """
 
     method: str
@@ -47,7 +49,7 @@ class Calibration:
         """Return calibrated probabilities, (n, C) -> (n, C), each row summing to one."""
         classes = probabilities.shape[1]
         logs = np.log(np.maximum(probabilities, TINY))
-        if self.method in ("temperature", "vector"):
+        if self.method in ("temperature", "bcts", "vector"):
             return _softmax(logs * self.parameters["slope"] + self.parameters.get("shift", 0.0))
         numbers = [1] if classes == 2 else range(classes)
         if self.method == "platt":
@@ -83,6 +85,9 @@ class Calibration:
             match method:
                 case "temperature":
                     sound = _numbers(parameters.pop("slope"), ()) > 0
+                case "bcts":
+                    sound = _numbers(parameters.pop("slope"), ()) > 0
+                    _numbers(parameters.pop("shift"), (classes,))
                 case "vector":
                     sound = (_numbers(parameters.pop("slope"), (classes,)) > 0).all()
                     _numbers(parameters.pop("shift"), (classes,))
@@ -128,7 +133,7 @@ def fit_calibration(
     """Fit a calibration on examples that the model was not fitted on.
 
     Args:
-        method: "temperature", "vector", "platt" or "isotonic".
+        method: "temperature", "bcts", "vector", "platt" or "isotonic".
         targets: (n,) class numbers.
         probabilities: (n, C), each row summing to one.
         sample_weight: (n,), or None.
@@ -147,8 +152,8 @@ def fit_calibration(
     logs = np.log(np.maximum(scores, TINY))
     if method == "temperature":
         return Calibration(method, {"slope": _fit_temperature(logs, true, weights)})
-    if method == "vector":
-        return Calibration(method, _fit_vector(logs, true, weights))
+    if method in ("bcts", "vector"):
+        return Calibration(method, _fit_shift(logs, true, weights, slopes=1 if method == "bcts" else len(names)))
     numbers = [1] if len(names) == 2 else range(len(names))
     if method == "platt":
         odds = _log_odds(logs)
@@ -171,7 +176,8 @@ def _fit_temperature(logs: np.ndarray, true: np.ndarray, weights: np.ndarray) ->
     return float(np.exp((low + high) / 2))
 
 
-def _fit_vector(logs: np.ndarray, true: np.ndarray, weights: np.ndarray) -> dict[str, list[float]]:
+def _fit_shift(logs: np.ndarray, true: np.ndarray, weights: np.ndarray, *, slopes: int) -> dict[str, Any]:
+    """One slope or one of each class, and the shift of each class, of least log loss."""
     from scipy.optimize import minimize
 
     classes = logs.shape[1]
@@ -179,19 +185,23 @@ def _fit_vector(logs: np.ndarray, true: np.ndarray, weights: np.ndarray) -> dict
     logs = np.maximum(logs, np.log(1e-30))
 
     def cost(parameters: np.ndarray) -> tuple[float, np.ndarray]:
-        slope, shift = parameters.reshape(2, classes)
+        slope, shift = parameters[:slopes], parameters[slopes:]
         claimed = _softmax(logs * slope + shift)
         loss = -(weights * np.log(np.maximum((claimed * true).sum(axis=1), TINY))).sum()
         error = weights[:, None] * (claimed - true)
-        pull = PULL * np.stack([slope - 1, shift])
-        gradient = np.stack([(error * logs).sum(axis=0), error.sum(axis=0)]) + pull
-        return float(loss + (pull**2).sum() / (2 * PULL)), gradient.ravel()
+        of_slope = (error * logs).sum(axis=0)
+        of_slope = of_slope if slopes == classes else of_slope.sum(keepdims=True)
+        pull = parameters - start
+        return float(loss + PULL * (pull**2).sum() / 2), np.concatenate([of_slope, error.sum(axis=0)]) + PULL * pull
 
-    start = np.concatenate([np.ones(classes), np.zeros(classes)])
-    bounds = [(FLATTEST, STEEPEST)] * classes + [(None, None)] * classes
+    start = np.concatenate([np.ones(slopes), np.zeros(classes)])
+    bounds = [(FLATTEST, STEEPEST)] * slopes + [(None, None)] * classes
     found = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500}).x
-    slope, shift = found.reshape(2, classes)
-    return {"slope": slope.tolist(), "shift": (shift - shift.mean()).tolist()}
+    slope, shift = found[:slopes], found[slopes:]
+    return {
+        "slope": slope.tolist() if slopes == classes else float(slope[0]),
+        "shift": (shift - shift.mean()).tolist(),
+    }
 
 
 def _fit_sigmoid(odds: np.ndarray, true: np.ndarray, weights: np.ndarray) -> tuple[float, float]:

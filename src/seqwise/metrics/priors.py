@@ -138,7 +138,7 @@ def implied_priors(targets: ArrayLike, probabilities: np.ndarray, sample_weight:
         return float(weights @ (top + np.log(sums))[:, 0] - wanted @ shift), weights @ (powers / sums) - wanted
 
     shift = minimize(cost, np.zeros(classes), jac=True, method="L-BFGS-B", options={"maxiter": 500, "gtol": 1e-8}).x
-    shares = wanted * np.exp(-(shift - shift.mean()))
+    shares = np.maximum(wanted, 1e-12) * np.exp(-(shift - shift.mean()))
     return shares / shares.sum()
 
 

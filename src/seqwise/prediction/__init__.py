@@ -1,7 +1,18 @@
 """The saved model folder, and raw input -> answer: what serving needs, and never training. No torch until a model runs."""
 
+from seqwise.prediction.decisions import UNSURE, Decisions
 from seqwise.prediction.device import resolve_device
 from seqwise.prediction.folder import FolderContent, add_piece, read_folder, write_folder
 from seqwise.prediction.predictor import Predictor, restore
 
-__all__ = ["FolderContent", "Predictor", "add_piece", "read_folder", "resolve_device", "restore", "write_folder"]
+__all__ = [
+    "UNSURE",
+    "Decisions",
+    "FolderContent",
+    "Predictor",
+    "add_piece",
+    "read_folder",
+    "resolve_device",
+    "restore",
+    "write_folder",
+]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
-from seqwise.errors import DataError, InputError, ModelFolderError
+from seqwise.errors import ConfigurationError, DataError, InputError, ModelFolderError
+from seqwise.prediction.decisions import UNSURE, Decisions
 from seqwise.prediction.device import resolve_device
 from seqwise.prediction.folder import CONFIG, WEIGHTS, FolderContent, read_folder
 
@@ -38,6 +39,8 @@ class Predictor:
         config: the whole of config.json.
         settings: its sections data, text, model, imbalance, training.
         labels: the whole of labels.json.
+        decisions: what is made of the model's probabilities: calibration, correction of priors, thresholds, abstention, in
+            this order. Replace it by `decisions.used(...)` to state priors or to abstain.
     """
 
     def __init__(self, content: FolderContent, model: RestoredModel) -> None:
@@ -45,6 +48,7 @@ class Predictor:
         self.config = content.config
         self.settings = content.settings
         self.labels = content.labels
+        self.decisions = Decisions.from_labels(content.labels)
         self._model = model
 
     @classmethod
@@ -70,6 +74,8 @@ class Predictor:
     def predict_proba(self, texts: Iterable[Any], batch_size: int = 256) -> np.ndarray:
         """Return the probability of every class for every text, (n, C) float64, rows in the order of the texts.
 
+        They are calibrated, and corrected where priors are stated; thresholds are applied by `decide` only.
+
         Args:
             texts: strings; for a model of tokens also lists of strings.
             batch_size: texts computed together, at the most; texts of near-equal length come into one batch.
@@ -77,28 +83,34 @@ class Predictor:
         Raises:
             DataError: something is neither.
         """
+        return self.decisions.corrected(self.calibrated(texts, batch_size))
+
+    def calibrated(self, texts: Iterable[Any], batch_size: int = 256) -> np.ndarray:
+        """Return what `predict_proba` returns, before any correction of priors: what they are estimated from."""
         from seqwise.models import logits_of, softmax
 
         if batch_size < 1:
             raise DataError(f"batch_size is a positive number, got {batch_size}")
         parts = [
-            softmax(logits_of(self._model.module, self._model.encode(chunk), batch_size=batch_size))
+            self.decisions.calibrated(
+                softmax(logits_of(self._model.module, self._model.encode(chunk), batch_size=batch_size))
+            )
             for chunk in self._chunks(texts)
         ]
         return np.concatenate(parts) if parts else np.empty((0, len(self.classes)))
 
     def predict(self, texts: Iterable[Any], batch_size: int = 256) -> list[Any]:
-        """Return the class of every text, see `decide`."""
-        return [self.classes[index] for index in self.decide(self.predict_proba(texts, batch_size))]
+        """Return the class of every text, see `decide`; None where the model abstains."""
+        chosen = self.decide(self.predict_proba(texts, batch_size))
+        return [None if index == UNSURE else self.classes[index] for index in chosen]
 
     def decide(self, probabilities: np.ndarray) -> np.ndarray:
         """Return the index of the chosen class for each row of probabilities, (n, C) -> (n,).
 
         Without thresholds the most probable. With thresholds t the class with the largest p / t: of two classes with
-        t = (1 - s, s) that is the second where its probability reaches s.
+        t = (1 - s, s) that is the second where its probability exceeds s. `UNSURE` (-1) stands where the model abstains.
         """
-        thresholds = self.labels["thresholds"]
-        return (probabilities if thresholds is None else probabilities / np.asarray(thresholds)).argmax(axis=1)
+        return self.decisions.decide(probabilities)
 
     def _chunks(self, texts: Iterable[Any]) -> Iterator[list[Any]]:
         if isinstance(texts, str | bytes):
@@ -128,8 +140,11 @@ def restore(content: FolderContent) -> RestoredModel:
     from seqwise.models import load_sequence_model
 
     weights = {name: torch.from_numpy(array) for name, array in content.weights.items()}
-    if content.labels["calibration"] is not None:
-        raise ModelFolderError(f"{content.path} is calibrated in a way that this version does not know")
+    try:
+        Decisions.from_labels(content.labels)
+    except ConfigurationError as error:
+        reason = f"{content.path} is calibrated in a way that this version does not know: {error}"
+        raise ModelFolderError(reason) from None
 
     for name, value in content.settings.get("model", {}).items():
         # Layers are made one by one: the only size that costs time before the shapes can be compared.

@@ -35,17 +35,24 @@ class Labels(BaseModel):
     thresholds: list[float] | None
     positive: str | int | float | bool | None
     calibration: dict[str, Any] | None
+    criterion: dict[str, Any] | None = None
+    implied_priors: list[float] | None = None
+    confusion: list[list[int | float]] | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Labels:
         if len({(type(name), name) for name in self.classes}) != len(self.classes):
             raise ValueError("a class is there twice")
-        for name in ("counts", "priors", "thresholds"):
+        for name in ("counts", "priors", "thresholds", "implied_priors", "confusion"):
             values = getattr(self, name)
             if values is not None and len(values) != len(self.classes):
                 raise ValueError(f"{len(values)} {name} for {len(self.classes)} classes")
         if self.thresholds is not None and not all(0 < value <= 1 for value in self.thresholds):
             raise ValueError("a threshold is not above 0 and at most 1")
+        if self.implied_priors is not None and min(self.implied_priors) <= 0:
+            raise ValueError("an implied prior is not above 0")
+        if self.confusion is not None and any(len(row) != len(self.classes) or min(row) < 0 for row in self.confusion):
+            raise ValueError("the confusion matrix is not one of these classes")
         if min(self.counts) < 0 or min(self.priors) < 0:
             raise ValueError("a count or prior is negative")
         if self.positive is not None and self.positive not in self.classes:

@@ -1,0 +1,141 @@
+"""Calibration and thresholds chosen on validation examples: what `labels.json` holds besides the classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from seqwise.losses import ImbalanceSettings
+from seqwise.metrics import (
+    Criterion,
+    choose_thresholds,
+    confusion_matrix,
+    cost_table,
+    expected_calibration_error,
+    fit_calibration,
+    implied_priors,
+    quick_figures,
+)
+
+MOST_CLASSES = 200  # whose confusion matrix is still worth its place in labels.json
+SAVED = ("thresholds", "criterion", "calibration", "implied_priors", "confusion")
+
+
+def distorts(imbalance: ImbalanceSettings) -> bool:
+    """Whether a treatment of rare classes that somebody asked for moves probabilities away from the data's shares.
+
+    Label smoothing does not count, nor does the mild correction of priors that is chosen where nobody sets one.
+    """
+    ignored = {"label_smoothing"} | ({"prior_correction"} - imbalance.model_fields_set)
+    return imbalance.model_dump(exclude=ignored) != ImbalanceSettings().model_dump(exclude=ignored)
+
+
+def fit_decisions(
+    targets: np.ndarray,
+    probabilities: np.ndarray,
+    classes: Sequence[str],
+    *,
+    calibrate: str | None = None,
+    keep_answers: bool = False,
+    criterion: Criterion | None = None,
+    positive: str | None = None,
+    costs: Mapping[str, float] | None = None,
+    sample_weight: np.ndarray | None = None,
+) -> dict[str, Any]:
+    """Choose on examples that the model was not fitted on.
+
+    Args:
+        targets: (n,) class numbers.
+        probabilities: (n, C) of the model.
+        classes: the C names.
+        calibrate: "temperature", "bcts", "vector", "platt", "isotonic", or None.
+        keep_answers: with "bcts" and no criterion: thresholds that give the answers which the probabilities gave before
+            the calibration. p_j^a exp(b_j) / t_j with t_j = exp(b_j) has the order of p_j.
+        criterion: what thresholds are chosen for, on the calibrated probabilities; None sets none.
+        positive: the class of interest; None takes the rarer one of two.
+        costs: as `cost_table` reads them; for the criterion "cost".
+        sample_weight: (n,), or None.
+
+    Returns:
+        The entries `SAVED` of labels.json, as plain values.
+
+    Raises:
+        ConfigurationError: an unknown method, or costs and criterion that do not go together.
+    """
+    number = None if positive is None else list(classes).index(positive)
+    if number is None and len(classes) == 2:
+        number = int(np.bincount(targets, weights=sample_weight, minlength=2).argmin())
+    calibration = None
+    if calibrate is not None:
+        fitted = fit_calibration(calibrate, targets, probabilities, sample_weight)
+        judged: dict[str, Any] = {"examples": len(targets)}
+        for when, p in (("before", probabilities), ("after", fitted(probabilities))):
+            judged[f"log_loss_{when}"] = quick_figures(targets, p, sample_weight)["log_loss"]
+            judged[f"error_{when}"] = expected_calibration_error(
+                p.max(axis=1), p.argmax(axis=1) == targets, sample_weight
+            )
+        probabilities, calibration = fitted(probabilities), fitted.to_dict()
+    thresholds = record = None
+    if criterion is not None:
+        table = cost_table(costs or {}, list(classes), number) if criterion.name == "cost" else None
+        chosen = choose_thresholds(
+            targets, probabilities, criterion, positive=number, costs=table, sample_weight=sample_weight
+        )
+        thresholds = chosen.values.tolist()
+        focused = number is not None and criterion.name not in ("cost", "balanced_accuracy")
+        record = {
+            "name": str(criterion),
+            "figure": criterion.figure,
+            "of": classes[number] if focused and number is not None else None,
+            "examples": len(targets),
+            "before": chosen.before,
+            "after": chosen.after,
+            "reached": chosen.reached,
+            "costs": dict(costs) if costs else None,
+        }
+    elif calibration is not None and keep_answers:
+        factors = np.exp(np.asarray(fitted.parameters["shift"]))
+        thresholds = (factors / factors.sum()).tolist()
+    if calibration is not None:
+        record = {**(record or {}), "calibration": judged}
+    confusion = None
+    if len(classes) <= MOST_CLASSES:
+        confusion = confusion_matrix(targets, probabilities.argmax(axis=1), len(classes)).tolist()
+    return {
+        "thresholds": thresholds,
+        "criterion": record,
+        "calibration": calibration,
+        "implied_priors": implied_priors(targets, probabilities, sample_weight).tolist(),
+        "confusion": confusion,
+    }
+
+
+def describe_decisions(decisions: Mapping[str, Any], classes: Sequence[str]) -> list[str]:
+    """Say in one sentence each what was chosen."""
+    record, sentences = decisions.get("criterion") or {}, []
+    if judged := record.get("calibration"):
+        sentences.append(
+            f"Calibration by {decisions['calibration']['method']}, fitted on {judged['examples']:,} validation examples: "
+            f"their log loss is {judged['log_loss_after']:.3f} (before: {judged['log_loss_before']:.3f}), "
+            f"their calibration error {judged['error_after']:.3f} ({judged['error_before']:.3f})."
+        )
+    if decisions.get("thresholds") and "name" not in record:
+        sentences.append("Its thresholds leave the answers as the training made them.")
+    elif decisions.get("thresholds"):
+        values = decisions["thresholds"]
+        if len(classes) == 2:
+            name = record["of"] or classes[1]
+            place = f"{name!r} from the probability {values[list(classes).index(name)]:.3g}"
+        else:
+            place = f"one for each of {len(classes)} classes"
+        figure = record["figure"] + (f" of {record['of']!r}" if record["of"] else "")
+        missed = "" if record["reached"] else ", which is as near as any threshold comes"
+        sentences.append(
+            f"Threshold for {record['name']}, chosen on {record['examples']:,} validation examples: {place}; "
+            f"{figure} there {record['after']:.3f} (without: {record['before']:.3f}){missed}."
+        )
+    if sentences:
+        sentences.append("Validation figures flatter what was chosen on the same examples; test figures do not.")
+    return sentences

@@ -92,6 +92,16 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         class_weight: str | dict[Any, float] | None = None,
         label_smoothing: float | str = AUTO,
         prior_correction: float | str = AUTO,
+        loss: str = "cross_entropy",
+        gamma: float | None = None,
+        gamma_pos: float | None = None,
+        gamma_neg: float | None = None,
+        margin: float | None = None,
+        beta: float | None = None,
+        tau: float | None = None,
+        deferred: float | None = None,
+        sampler: str = "instance",
+        synthetic: str | None = None,
         # training
         epochs: int | str = AUTO,
         batch_size: int | str = AUTO,
@@ -136,6 +146,9 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         self.ngram_positions, self.max_ngrams, self.min_documents = ngram_positions, max_ngrams, min_documents
         self.linear_c, self.backend, self.class_weight = linear_c, backend, class_weight
         self.label_smoothing, self.prior_correction = label_smoothing, prior_correction
+        self.loss, self.gamma, self.gamma_pos, self.gamma_neg = loss, gamma, gamma_pos, gamma_neg
+        self.margin, self.beta, self.tau, self.deferred = margin, beta, tau, deferred
+        self.sampler, self.synthetic = sampler, synthetic
         self.epochs, self.batch_size, self.optimizer, self.learning_rate = epochs, batch_size, optimizer, learning_rate
         self.momentum, self.weight_decay, self.clip_norm, self.clip_value = (
             momentum,

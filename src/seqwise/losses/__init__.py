@@ -15,13 +15,19 @@ from seqwise.losses.regression import (
     squared_error,
     squared_error_gradient,
 )
-from seqwise.losses.settings import ImbalanceSettings
+from seqwise.losses.settings import LOSS_PARAMETERS, LOSSES, SAMPLERS, ImbalanceSettings
+from seqwise.losses.treatments import TREATMENTS, Treatment, find_treatment
 
 __all__ = [
     "CLOSED_FORMS",
+    "LOSSES",
+    "LOSS_PARAMETERS",
+    "SAMPLERS",
+    "TREATMENTS",
     "ClosedForm",
     "ImbalanceSettings",
     "LinearGradients",
+    "Treatment",
     "WeightedCrossEntropy",
     "absolute_error",
     "absolute_error_gradient",
@@ -30,6 +36,7 @@ __all__ = [
     "binary_cross_entropy_gradient",
     "categorical_cross_entropy",
     "categorical_cross_entropy_gradient",
+    "find_treatment",
     "linear_gradients",
     "linear_scores",
     "squared_error",

@@ -180,7 +180,7 @@ def test_a_thousand_resamples_take_seconds_not_minutes():
 def test_many_examples_are_resampled_less_often_where_sorting_is_needed(monkeypatch):
     arguments = scored(400, 3)
     full = classification_metrics(*arguments)
-    monkeypatch.setattr("seqwise.metrics.classification.RANKING_STEPS", 400 * 3 * 150)
+    monkeypatch.setattr("seqwise.metrics.ranking.RANKING_STEPS", 400 * 3 * 150)
     fewer = classification_metrics(*arguments)
     assert full["accuracy"] == fewer["accuracy"]
     one, other = full["per_class"]["c0"]["pr_auc"], fewer["per_class"]["c0"]["pr_auc"]

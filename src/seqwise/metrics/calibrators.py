@@ -54,7 +54,7 @@ class Calibration:
         numbers = [1] if classes == 2 else range(classes)
         if self.method == "platt":
             odds = _log_odds(logs)[:, list(numbers)]
-            columns = _sigmoid(odds * self.parameters["slope"] + self.parameters["shift"])
+            columns = sigmoid(odds * self.parameters["slope"] + self.parameters["shift"])
         else:
             columns = np.stack(
                 [
@@ -84,18 +84,18 @@ class Calibration:
         try:
             match method:
                 case "temperature":
-                    sound = _numbers(parameters.pop("slope"), ()) > 0
+                    sound = checked_numbers(parameters.pop("slope"), ()) > 0
                 case "bcts":
-                    sound = _numbers(parameters.pop("slope"), ()) > 0
-                    _numbers(parameters.pop("shift"), (classes,))
+                    sound = checked_numbers(parameters.pop("slope"), ()) > 0
+                    checked_numbers(parameters.pop("shift"), (classes,))
                 case "vector":
-                    sound = (_numbers(parameters.pop("slope"), (classes,)) > 0).all()
-                    _numbers(parameters.pop("shift"), (classes,))
+                    sound = (checked_numbers(parameters.pop("slope"), (classes,)) > 0).all()
+                    checked_numbers(parameters.pop("shift"), (classes,))
                 case "platt":
-                    sound = (_numbers(parameters.pop("slope"), (columns,)) > 0).all()
-                    _numbers(parameters.pop("shift"), (columns,))
+                    sound = (checked_numbers(parameters.pop("slope"), (columns,)) > 0).all()
+                    checked_numbers(parameters.pop("shift"), (columns,))
                 case "isotonic":
-                    knots = [_numbers(pair, None) for pair in parameters.pop("knots")]
+                    knots = [checked_numbers(pair, None) for pair in parameters.pop("knots")]
                     sound = len(knots) == columns and all(
                         pair.ndim == 2
                         and len(pair) == 2
@@ -151,18 +151,18 @@ def fit_calibration(
     scores = examples.probabilities
     logs = np.log(np.maximum(scores, TINY))
     if method == "temperature":
-        return Calibration(method, {"slope": _fit_temperature(logs, true, weights)})
+        return Calibration(method, {"slope": fit_temperature(logs, true, weights)})
     if method in ("bcts", "vector"):
         return Calibration(method, _fit_shift(logs, true, weights, slopes=1 if method == "bcts" else len(names)))
     numbers = [1] if len(names) == 2 else range(len(names))
     if method == "platt":
         odds = _log_odds(logs)
-        fitted = [_fit_sigmoid(odds[:, number], true[:, number], weights) for number in numbers]
+        fitted = [fit_sigmoid(odds[:, number], true[:, number], weights) for number in numbers]
         return Calibration(method, {"slope": [a for a, _ in fitted], "shift": [b for _, b in fitted]})
-    return Calibration(method, {"knots": [_fit_steps(scores[:, j], true[:, j], weights) for j in numbers]})
+    return Calibration(method, {"knots": [fit_steps(scores[:, j], true[:, j], weights) for j in numbers]})
 
 
-def _fit_temperature(logs: np.ndarray, true: np.ndarray, weights: np.ndarray) -> float:
+def fit_temperature(logs: np.ndarray, true: np.ndarray, weights: np.ndarray) -> float:
     """The slope of least log loss, which is convex in it: the root of the derivative, by halving its logarithm."""
     gain = (weights[:, None] * true * logs).sum()
 
@@ -204,7 +204,7 @@ def _fit_shift(logs: np.ndarray, true: np.ndarray, weights: np.ndarray, *, slope
     }
 
 
-def _fit_sigmoid(odds: np.ndarray, true: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+def fit_sigmoid(odds: np.ndarray, true: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
     """Slope and shift of Platt's sigmoid, fitted to his softened targets."""
     from scipy.optimize import minimize
 
@@ -216,7 +216,7 @@ def _fit_sigmoid(odds: np.ndarray, true: np.ndarray, weights: np.ndarray) -> tup
     def cost(parameters: np.ndarray) -> tuple[float, np.ndarray]:
         z = parameters[0] * odds + parameters[1]
         loss = weights @ (np.logaddexp(0, z) - wanted * z)
-        error = weights * (_sigmoid(z) - wanted)
+        error = weights * (sigmoid(z) - wanted)
         return float(loss), np.array([error @ odds, error.sum()])
 
     bounds = [(FLATTEST, STEEPEST), (None, None)]
@@ -224,7 +224,8 @@ def _fit_sigmoid(odds: np.ndarray, true: np.ndarray, weights: np.ndarray) -> tup
     return float(found.x[0]), float(found.x[1])
 
 
-def _fit_steps(claimed: np.ndarray, true: np.ndarray, weights: np.ndarray) -> list[list[float]]:
+def fit_steps(claimed: np.ndarray, true: np.ndarray, weights: np.ndarray) -> list[list[float]]:
+    """The knots [claimed, calibrated] of the rising steps of least squared error."""
     from sklearn.isotonic import IsotonicRegression
 
     used = weights > 0
@@ -276,7 +277,8 @@ def brier_score(targets: ArrayLike, probabilities: ArrayLike, sample_weight: Arr
     return float(np.average(squares, weights=None if sample_weight is None else np.asarray(sample_weight)))
 
 
-def _numbers(values: Any, shape: tuple[int, ...] | None) -> np.ndarray:
+def checked_numbers(values: Any, shape: tuple[int, ...] | None) -> np.ndarray:
+    """Return finite numbers as an array; ValueError if they are none, or not of this shape."""
     array = np.asarray(values, dtype=np.float64)
     if not np.isfinite(array).all() or (shape is not None and array.shape != shape):
         raise ValueError("not finite numbers of this shape")
@@ -288,7 +290,8 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
     return shifted / shifted.sum(axis=1, keepdims=True)
 
 
-def _sigmoid(z: np.ndarray) -> np.ndarray:
+def sigmoid(z: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-z)), without overflow."""
     return 0.5 * (1 + np.tanh(0.5 * z))
 
 

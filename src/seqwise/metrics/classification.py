@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from seqwise.errors import DataError
 from seqwise.metrics.calibration import BINS, bin_numbers, expected_calibration_error, log_losses
-from seqwise.metrics.confusion import OVERALL, PER_CLASS, confusion_matrix, marginals
+from seqwise.metrics.confusion import OVERALL, PER_CLASS, confusion_matrix, marginals, mean_defined
 from seqwise.metrics.examples import ScoredExamples, scored_examples
 from seqwise.metrics.intervals import (
     Figure,
@@ -19,12 +19,7 @@ from seqwise.metrics.intervals import (
     resampled_cells,
     resampled_multiplicities,
 )
-from seqwise.metrics.ranking import ResampledAveragePrecision, average_precision
-
-# Sorted scores cost resamples x examples x classes. Beyond this many steps (a few seconds) fewer resamples are drawn,
-# but never fewer than the second number, whose 95% bounds are still useful.
-RANKING_STEPS = 400_000_000
-FEWEST_RESAMPLES = 100
+from seqwise.metrics.ranking import resampled_average_precisions
 
 
 def classification_metrics(
@@ -55,11 +50,11 @@ def classification_metrics(
         seed: Seed of the resampling; it touches no global state.
 
     Returns:
-        A dict for JSON: `examples`; `accuracy`, `balanced_accuracy`, `macro_f1`, `weighted_f1`, `mcc`, `log_loss` and
-        `expected_calibration_error`, each ``{"value", "low", "high"}``; `per_class` with `precision`, `recall`, `f1`,
-        `pr_auc` and `support` by class name; `confusion_matrix` with `classes` and `counts` (rows are true classes).
-        With sample weights also `weight` per class, and `weights` in the confusion matrix. With `positive` also
-        `positive`, `precision`, `recall`, `f1`, `pr_auc`.
+        A dict for JSON: `examples`; `accuracy`, `balanced_accuracy`, `g_mean`, `macro_f1`, `weighted_f1`, `mcc`, `log_loss`,
+        `expected_calibration_error` and `mean_average_precision`, each ``{"value", "low", "high"}``; `per_class` with
+        `precision`, `recall`, `f1`, `pr_auc` and `support` by class name; `confusion_matrix` with `classes` and `counts`
+        (rows are true classes). With sample weights also `weight` per class, and `weights` in the confusion matrix. With
+        `positive` also `positive`, `precision`, `recall`, `f1`, `pr_auc`.
 
     Raises:
         DataError: An argument has a wrong shape or a value out of its range.
@@ -72,8 +67,11 @@ def classification_metrics(
     counting, scoring, ranking = np.random.default_rng(seed).spawn(3)
     overall, per_class = _counted(examples, resamples, counting)
     overall |= _scored(examples, resamples, scoring)
-    for name, area in zip(examples.classes, _ranked(examples, resamples, ranking), strict=True):
-        per_class[name]["pr_auc"] = area
+    belongs = examples.targets[:, None] == np.arange(len(examples.classes))
+    areas, drawn = resampled_average_precisions(belongs, examples.probabilities, examples.weights, resamples, ranking)
+    overall["mean_average_precision"] = figure(float(mean_defined(areas)), mean_defined(drawn))
+    for number, name in enumerate(examples.classes):
+        per_class[name]["pr_auc"] = figure(float(areas[number]), drawn[:, number])
     result: dict[str, Any] = {"examples": len(examples.targets), **overall}
     if positive is not None:
         result |= {"positive": positive}
@@ -121,25 +119,6 @@ def _scored(examples: ScoredExamples, resamples: int, generator: np.random.Gener
         "log_loss": figure(float(loss[0]), loss[1:]),
         "expected_calibration_error": figure(exact, error[1:]),
     }
-
-
-def _ranked(examples: ScoredExamples, resamples: int, generator: np.random.Generator) -> list[Figure]:
-    """The area under every class's precision-recall curve."""
-    rows, count = examples.probabilities.shape
-    if resamples > FEWEST_RESAMPLES:
-        resamples = min(resamples, max(FEWEST_RESAMPLES, RANKING_STEPS // (rows * count)))
-    columns = [(examples.targets == number, examples.probabilities[:, number]) for number in range(count)]
-    exact = [average_precision(*column, examples.weights) for column in columns]
-    resampled = [ResampledAveragePrecision(*column) for column in columns]
-    drawn: list[list[np.ndarray]] = [[] for _ in columns]
-    for counts in resampled_multiplicities(rows, resamples, generator):
-        # Single precision is twice as fast, and its error far below that of a bound from a thousand resamples.
-        weighted = (counts if examples.weights is None else counts * examples.weights[:, None]).astype(np.float32)
-        for number, areas in enumerate(resampled):
-            drawn[number].append(areas(weighted))
-    return [
-        figure(value, np.concatenate(blocks) if blocks else None) for value, blocks in zip(exact, drawn, strict=True)
-    ]
 
 
 def _confusion(examples: ScoredExamples, per_class: dict[str, dict[str, Any]]) -> dict[str, Any]:

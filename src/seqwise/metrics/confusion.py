@@ -72,7 +72,7 @@ def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     return np.divide(numerator, denominator, out=out, where=denominator > 0)
 
 
-def _mean_defined(values: np.ndarray) -> np.ndarray:
+def mean_defined(values: np.ndarray) -> np.ndarray:
     """Mean over the last axis of what is not NaN."""
     defined = ~np.isnan(values)
     return _ratio(np.where(defined, values, 0.0).sum(-1), defined.sum(-1).astype(np.float64))
@@ -101,12 +101,18 @@ def accuracy(m: Marginals) -> np.ndarray:
 
 def balanced_accuracy(m: Marginals) -> np.ndarray:
     """The mean recall of the classes that have examples."""
-    return _mean_defined(recall(m))
+    return mean_defined(recall(m))
+
+
+def g_mean(m: Marginals) -> np.ndarray:
+    """The geometric mean of the recalls of the classes that have examples: 0 as soon as one class is never found."""
+    with np.errstate(divide="ignore"):
+        return np.exp(mean_defined(np.log(recall(m))))
 
 
 def macro_f1(m: Marginals) -> np.ndarray:
     """The plain mean of F1 over the classes that are there or predicted: each class counts alike, however rare."""
-    return _mean_defined(f1(m))
+    return mean_defined(f1(m))
 
 
 def weighted_f1(m: Marginals) -> np.ndarray:
@@ -126,9 +132,15 @@ def mcc(m: Marginals) -> np.ndarray:
     return np.where(defined, covariance / np.sqrt(np.where(defined, product, 1.0)), np.where(total > 0, 0.0, np.nan))
 
 
+def micro_f1(m: Marginals) -> np.ndarray:
+    """F1 of all decisions taken together: of single labels it is the accuracy, of many labels a figure of its own."""
+    return _ratio(2 * m.hits.sum(-1), m.support.sum(-1) + m.predicted.sum(-1))
+
+
 OVERALL: dict[str, Callable[[Marginals], np.ndarray]] = {
     "accuracy": accuracy,
     "balanced_accuracy": balanced_accuracy,
+    "g_mean": g_mean,
     "macro_f1": macro_f1,
     "weighted_f1": weighted_f1,
     "mcc": mcc,

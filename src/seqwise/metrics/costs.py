@@ -26,8 +26,7 @@ def cost_table(costs: Mapping[str, float], classes: Sequence[str], positive: int
     """
     table = 1.0 - np.eye(len(classes))
     for name, cost in costs.items():
-        if not 0 <= cost < float("inf"):
-            raise ConfigurationError(f"the cost {name}={cost} is not a number of 0 or more")
+        _check_cost(name, cost)
         true, arrow, answer = name.partition(">")
         if name in classes:
             table[classes.index(name)] = cost
@@ -40,8 +39,40 @@ def cost_table(costs: Mapping[str, float], classes: Sequence[str], positive: int
             table[classes.index(true), classes.index(answer)] = cost
         else:
             unknown = next((part for part in (true, answer) if arrow and part not in classes), name)
-            near = difflib.get_close_matches(unknown, [*classes, "fp", "fn"], n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"the classes are {', '.join(map(repr, classes[:20]))}"
-            raise ConfigurationError(f"costs: there is no class {unknown!r}; {hint}")
+            raise _unknown(unknown, classes)
     np.fill_diagonal(table, 0.0)
     return table
+
+
+def label_cost_tables(costs: Mapping[str, float], labels: Sequence[str]) -> np.ndarray:
+    """The same for labels of which an example may have several: rows lacks, has; columns not given, given; (L, 2, 2).
+
+    Args:
+        costs: `fp` (any label is given wrongly), `fn` (any is missed), or the name of a label (it is missed). Later entries
+            overwrite earlier ones. What is not named costs 1.
+        labels: The L names.
+
+    Raises:
+        ConfigurationError: an unknown label (the nearest is named), or a cost that is negative or no number.
+    """
+    tables = np.tile(1.0 - np.eye(2), (len(labels), 1, 1))
+    for name, cost in costs.items():
+        _check_cost(name, cost)
+        if name in labels:
+            tables[labels.index(name), 1, 0] = cost
+        elif name in ("fp", "fn"):
+            tables[:, *((0, 1) if name == "fp" else (1, 0))] = cost
+        else:
+            raise _unknown(name, labels)
+    return tables
+
+
+def _check_cost(name: str, cost: float) -> None:
+    if not 0 <= cost < float("inf"):
+        raise ConfigurationError(f"the cost {name}={cost} is not a number of 0 or more")
+
+
+def _unknown(name: str, classes: Sequence[str]) -> ConfigurationError:
+    near = difflib.get_close_matches(name, [*classes, "fp", "fn"], n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"the classes are {', '.join(map(repr, classes[:20]))}"
+    return ConfigurationError(f"costs: there is no class {name!r}; {hint}")

@@ -70,6 +70,65 @@ def scored_examples(
     return ScoredExamples(true, scores, predicted, example_weights(sample_weight, len(scores)), names)
 
 
+class ScoredLabels(NamedTuple):
+    """The same where every example has any number of L labels: n times L yes-or-no decisions."""
+
+    targets: np.ndarray  # (n, L) bool
+    probabilities: np.ndarray  # (n, L) float64
+    predictions: np.ndarray  # (n, L) bool
+    weights: np.ndarray | None  # (n,) float64
+    labels: list[str]
+
+
+def scored_labels(
+    targets: ArrayLike,
+    probabilities: ArrayLike,
+    labels: Sequence[str] | None = None,
+    *,
+    predictions: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> ScoredLabels:
+    """Check the arguments of every multi-label metric and bring them to one form.
+
+    Args:
+        targets: (n, L) of 0 and 1: does the example have the label?
+        probabilities: (n, L), each from 0 to 1 by itself.
+        labels: The L names; None numbers them.
+        predictions: (n, L) of 0 and 1; None answers yes from the probability .5 on.
+        sample_weight: (n,) not negative and not all zero, or None.
+
+    Raises:
+        DataError: An argument has a wrong shape or a value out of its range; the message names argument and row.
+    """
+    scores = np.asarray(probabilities, dtype=np.float64)
+    names = [str(j) for j in range(scores.shape[-1] if scores.ndim == 2 else 0)] if labels is None else list(labels)
+    if scores.ndim != 2 or scores.shape[1] != len(names):
+        raise DataError(f"probabilities must have the shape (examples, {len(names)} labels), not {scores.shape}.")
+    if not scores.size:
+        raise DataError("There are no examples to evaluate.")
+    wrong = np.asarray(((scores < 0) | (scores > 1) | np.isnan(scores)).any(axis=1))
+    if wrong.any():
+        raise DataError(f"probabilities of example {_first(wrong)} are not numbers between 0 and 1.")
+    true = label_matrix("targets", targets, scores.shape)
+    predicted = scores >= 0.5 if predictions is None else label_matrix("predictions", predictions, scores.shape)
+    return ScoredLabels(true, scores, predicted, example_weights(sample_weight, len(scores)), [str(n) for n in names])
+
+
+def label_matrix(name: str, values: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
+    """Check which example has which label, and return it as bool.
+
+    Raises:
+        DataError: Not an array of this shape that holds 0 and 1.
+    """
+    matrix = np.asarray(values)
+    if matrix.shape != shape:
+        raise DataError(f"{name} must have the shape {shape}, not {matrix.shape}.")
+    wrong = np.asarray(np.isin(matrix, (0, 1), invert=True).any(axis=1))
+    if wrong.any():
+        raise DataError(f"{name} of example {_first(wrong)} are not all 0 or 1.")
+    return matrix.astype(bool)
+
+
 def class_numbers(name: str, values: ArrayLike, examples: int, classes: int | None = None) -> np.ndarray:
     """Check an array of class numbers.
 

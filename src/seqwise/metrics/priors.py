@@ -149,11 +149,7 @@ def check_priors(priors: Mapping[str, Any], classes: Sequence[str]) -> np.ndarra
         ConfigurationError: a class is unknown (the nearest is named) or left out, or the shares are negative or do not sum
             to one.
     """
-    for name in priors:
-        if name not in classes:
-            near = difflib.get_close_matches(name, classes, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"the classes are {', '.join(map(repr, classes[:20]))}"
-            raise ConfigurationError(f"priors: there is no class {name!r}; {hint}")
+    _refuse_unknown(priors, classes)
     if missing := [name for name in classes if name not in priors]:
         raise ConfigurationError(f"priors: the share of {missing[0]!r} is missing; every class needs one")
     shares = np.array([float(priors[name]) for name in classes])
@@ -162,3 +158,29 @@ def check_priors(priors: Mapping[str, Any], classes: Sequence[str]) -> np.ndarra
     if abs(shares.sum() - 1) > 1e-6:
         raise ConfigurationError(f"priors sum to {shares.sum():.6g}, not to 1")
     return shares
+
+
+def check_label_priors(priors: Mapping[str, Any], labels: Sequence[str], otherwise: np.ndarray) -> np.ndarray:
+    """Bring stated shares of labels, of which an example may have several, into the order of the labels, (L,).
+
+    Args:
+        priors: the share of the examples that have the label, by label.
+        labels: the L names.
+        otherwise: the shares of labels that are not stated, (L,).
+
+    Raises:
+        ConfigurationError: a label is unknown (the nearest is named), or a share is not between 0 and 1.
+    """
+    _refuse_unknown(priors, labels)
+    shares = np.array([float(priors.get(name, share)) for name, share in zip(labels, otherwise, strict=True)])
+    if not ((shares > 0) & (shares < 1)).all():
+        raise ConfigurationError("priors of labels are shares between 0 and 1")
+    return shares
+
+
+def _refuse_unknown(priors: Mapping[str, Any], classes: Sequence[str]) -> None:
+    for name in priors:
+        if name not in classes:
+            near = difflib.get_close_matches(name, classes, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"the classes are {', '.join(map(repr, classes[:20]))}"
+            raise ConfigurationError(f"priors: there is no class {name!r}; {hint}")

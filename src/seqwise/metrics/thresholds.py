@@ -166,6 +166,71 @@ def choose_thresholds(
     return Thresholds(values, search.figure(decide(scores)), search.figure(decide(scores, values)), reached)
 
 
+def criterion_figure(
+    targets: np.ndarray,
+    predictions: np.ndarray,
+    criterion: Criterion,
+    *,
+    positive: int | None = None,
+    costs: np.ndarray | None = None,
+    sample_weight: np.ndarray | None = None,
+    classes: int = 2,
+) -> float:
+    """Measure decisions by what the criterion asks for: its F-beta, recall, precision, mean cost, ...
+
+    Args:
+        targets: (n,) class numbers.
+        predictions: (n,) class numbers.
+        criterion: Only its name and the beta of "f" count; the level of a stated recall or precision does not.
+        positive: Number of the class of interest; needed by recall and precision.
+        costs: (C, C); needed by "cost".
+        sample_weight: (n,), or None.
+        classes: C.
+    """
+    weights = np.ones(len(targets)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    table = np.zeros((classes, classes)) if costs is None else costs
+    focus = None if criterion.name in ("cost", "balanced_accuracy") else positive
+    return _Search(targets, weights, table, criterion, focus).figure(predictions)
+
+
+def criterion_steps(
+    positive: np.ndarray,
+    scores: np.ndarray,
+    criterion: Criterion,
+    *,
+    costs: np.ndarray | None = None,
+    sample_weight: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Measure, of two classes, what every threshold is worth, from the highest down.
+
+    Args:
+        positive: (n,) bool.
+        scores: (n,).
+        criterion: What it is to be worth. Reaching a stated level counts 1, and the other figure is added to it.
+        costs: (2, 2); needed by "cost".
+        sample_weight: (n,), or None.
+
+    Returns:
+        (n,) the examples by falling score; (n + 1,) the worth, larger is better, where the first 0, 1, ..., n of them are
+        taken for positive.
+    """
+    order = np.argsort(-scores, kind="stable")
+    true = np.asarray(positive, dtype=bool)[order]
+    weights = np.ones(len(order)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)[order]
+    table = np.zeros((2, 2)) if costs is None else costs
+    found = np.append(0.0, np.cumsum(weights * true))
+    taken = np.append(0.0, np.cumsum(weights))
+    support = np.array([taken[-1] - found[-1], found[-1]])
+    m = Marginals(
+        np.maximum(np.stack([support[0] - (taken - found), found], axis=1), 0),
+        np.broadcast_to(support, (len(taken), 2)),
+        np.stack([taken[-1] - taken, taken], axis=1),
+    )
+    cost = support @ table[:, 0] + np.append(0.0, np.cumsum(weights * (table[:, 1] - table[:, 0])[true.astype(int)]))
+    focus = None if criterion.name in ("cost", "balanced_accuracy") else 1
+    return order, _Search(true, weights, table, criterion, focus).objective(m, cost)
+
+
 @dataclass(frozen=True)
 class _Search:
     """The objective on fixed examples; larger is better."""
@@ -177,7 +242,7 @@ class _Search:
     focus: int | None
 
     def now(self, predictions: np.ndarray) -> float:
-        return float(self._objective(*self._sums(predictions))[0])
+        return float(self.objective(*self._sums(predictions))[0])
 
     def figure(self, predictions: np.ndarray) -> float:
         """The criterion's own figure: the objective without the bonus for a level that is reached."""
@@ -186,7 +251,7 @@ class _Search:
             own = recall if self.criterion.name == "recall" else precision
             return float(np.nan_to_num(own(m))[0, self.focus])
         sign = -1.0 if self.criterion.name == "cost" else 1.0
-        return sign * float(self._objective(m, cost)[0])
+        return sign * float(self.objective(m, cost)[0])
 
     def move(self, scores: np.ndarray, number: int, current: float, best: float) -> tuple[float, float]:
         """Return log t of one class, and the objective with it; the others stay.
@@ -229,7 +294,7 @@ class _Search:
             return current, best
         support = np.bincount(true, weights=weights, minlength=classes)
         m = Marginals(hit[places], np.broadcast_to(support, (len(places), classes)), predicted[places])
-        values = self._objective(m, cost[places])
+        values = self.objective(m, cost[places])
         top = values.max()
         if top <= best + 1e-12:
             return current, best
@@ -249,7 +314,7 @@ class _Search:
         )
         return Marginals(hits, support, predicted), np.array([self.weights @ self.costs[self.true, predictions]])
 
-    def _objective(self, m: Marginals, cost: np.ndarray) -> np.ndarray:
+    def objective(self, m: Marginals, cost: np.ndarray) -> np.ndarray:
         """(m,) from sums (m, C) and summed costs (m,)."""
         total = m.support.sum(-1)
         match self.criterion.name:

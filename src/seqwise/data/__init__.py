@@ -5,6 +5,7 @@ from seqwise.data.browsing import get_data, list_data, show_data
 from seqwise.data.duplicates import Duplicates, find_duplicates
 from seqwise.data.examples import Examples, StreamedColumn, load_examples
 from seqwise.data.labels import label_name
+from seqwise.data.resampling import Sampler, make_sampler
 from seqwise.data.settings import DataSettings
 from seqwise.data.sources import DataSource, resolve
 from seqwise.data.splits import stratified_split
@@ -17,6 +18,7 @@ __all__ = [
     "Duplicates",
     "Examples",
     "LengthBatches",
+    "Sampler",
     "StreamedColumn",
     "Table",
     "find_duplicates",
@@ -24,6 +26,7 @@ __all__ = [
     "label_name",
     "list_data",
     "load_examples",
+    "make_sampler",
     "open_table",
     "resolve",
     "show_data",

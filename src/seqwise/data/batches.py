@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,8 @@ _BUCKET = 100  # batches sorted by length together: enough to waste little paddi
 class LengthBatches:
     """The index arrays of one epoch's batches.
 
-    Shuffled: the examples are shuffled, sorted by length within buckets of a hundred batches, cut into batches, and the
-    batches shuffled. The order depends on the seed and the epoch alone (`set_epoch`), on no global state. Not shuffled:
+    Shuffled: the epoch's examples are shuffled, sorted by length within buckets of a hundred batches, cut into batches, and
+    the batches shuffled. The order depends on the seed and the epoch alone (`set_epoch`), on no global state. Not shuffled:
     all examples by length, the same every time.
 
     With several processes, each one (`rank` of `world_size`) gets batches of its own, as many as the others, and the batches
@@ -29,6 +29,8 @@ class LengthBatches:
         batch_size: examples in a batch at most.
         seed: of the order.
         shuffle: whether the order is random.
+        sample: number of the epoch -> indices of its examples, repeats included, such as a `Sampler`; None is every
+            example once. It must give the same for the same epoch every time, on every process.
         max_tokens: a batch of k examples, the longest with T tokens, has k T <= max_tokens; a longer example is alone.
         rank: number of this process.
         world_size: how many processes there are.
@@ -44,6 +46,7 @@ class LengthBatches:
         *,
         seed: int,
         shuffle: bool = True,
+        sample: Callable[[int], NDArray[np.int64]] | None = None,
         max_tokens: int | None = None,
         rank: int = 0,
         world_size: int = 1,
@@ -57,7 +60,7 @@ class LengthBatches:
             raise ConfigurationError(f"rank is from 0 to {world_size - 1}, not {rank}")
         self._lengths = np.asarray(lengths, dtype=np.int64)
         self._batch_size, self._max_tokens = batch_size, max_tokens
-        self._seed, self._shuffle = seed, shuffle
+        self._seed, self._shuffle, self._sample = seed, shuffle, sample
         self._rank, self._world_size = rank, world_size
         self._batches: list[NDArray[np.int64]] | None = None
         self.epoch = 0
@@ -80,8 +83,9 @@ class LengthBatches:
 
     def _ordered(self) -> list[NDArray[np.int64]]:
         random = np.random.default_rng([self._seed, self.epoch])
-        count = len(self._lengths)
-        order = random.permutation(count) if self._shuffle else np.arange(count)
+        chosen = np.arange(len(self._lengths)) if self._sample is None else self._sample(self.epoch)
+        count = len(chosen)
+        order = chosen[random.permutation(count)] if self._shuffle else chosen
         bucket = (
             np.arange(count) // (_BUCKET * self._batch_size * self._world_size) if self._shuffle else np.zeros(count)
         )

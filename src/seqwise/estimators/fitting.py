@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqwise.data import LengthBatches
+from seqwise.data import LengthBatches, make_sampler
 from seqwise.errors import DataError
 from seqwise.losses import ImbalanceSettings, balanced_weights, weighted_cross_entropy
-from seqwise.metrics import quick_figures
-from seqwise.models import Batch, EncodedExamples, logits_of, softmax
+from seqwise.metrics import quick_figures, quick_label_figures
+from seqwise.models import Batch, EncodedExamples, logits_of, probabilities
 from seqwise.training import Callback, History, TrainingSettings, train
 
 
@@ -42,6 +42,19 @@ def class_weights(settings: ImbalanceSettings, classes: Sequence[Any], counts: n
             f"class_weight names {unknown[0]!r}, which is no class of the training data: {', '.join(names)}"
         )
     return torch.tensor([float(chosen.get(name, 1.0)) for name in names])
+
+
+def count_classes(targets: np.ndarray, classes: int, sample_weight: np.ndarray | None = None) -> np.ndarray:
+    """Return how many examples each class has, or their total weight, (C,).
+
+    Args:
+        targets: class indices, (n,); or which labels each example has, (n, C).
+        classes: C.
+        sample_weight: (n,) or None.
+    """
+    if targets.ndim == 2:
+        return targets.sum(axis=0) if sample_weight is None else sample_weight @ targets
+    return np.bincount(targets, weights=sample_weight, minlength=classes)
 
 
 class EpochBatches:
@@ -86,13 +99,18 @@ class Fitting:
     def __call__(self, module: nn.Module, training: EncodedExamples, validation: EncodedExamples | None) -> History:
         """Fit the module in place; afterwards it has the best weights."""
         assert training.targets is not None
-        counts = np.bincount(training.targets, weights=training.weights, minlength=len(self.classes))
+        several = training.targets.ndim == 2
+        counts = count_classes(training.targets, len(self.classes), training.weights)
         weights = class_weights(self.imbalance, self.classes, counts)
         on_device: dict[torch.device, Tensor | None] = {}
 
         def loss(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor | None]:
             assert batch.targets is not None
             logits = model(batch)
+            if several:
+                return torch.nn.functional.binary_cross_entropy_with_logits(
+                    logits, batch.targets.to(logits.dtype), reduction="none"
+                ).sum(-1), batch.weights
             if logits.device not in on_device:
                 on_device[logits.device] = None if weights is None else weights.to(logits.device)
             losses = weighted_cross_entropy(
@@ -103,8 +121,10 @@ class Fitting:
             )
             return losses, batch.weights
 
-        lengths = training.lengths
-        order = LengthBatches(lengths, self.settings.batch_size, seed=self.settings.seed)
+        settings, sample = self.settings, None
+        if self.imbalance.sampler != "instance":
+            sample = make_sampler(self.imbalance.sampler, training.targets, seed=settings.seed, epochs=settings.epochs)
+        order = LengthBatches(training.lengths, settings.batch_size, seed=settings.seed, sample=sample)
 
         def batches(epoch: int) -> EpochBatches:
             order.set_epoch(epoch)
@@ -113,7 +133,9 @@ class Fitting:
         def validate(model: nn.Module) -> dict[str, float]:
             assert validation is not None
             assert validation.targets is not None
-            return quick_figures(validation.targets, softmax(logits_of(model, validation)), validation.weights)
+            answers = probabilities(logits_of(model, validation), multilabel=several)
+            quick = quick_label_figures if several else quick_figures
+            return quick(validation.targets, answers, validation.weights)
 
         return train(
             module,

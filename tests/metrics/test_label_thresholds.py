@@ -90,14 +90,14 @@ def test_a_label_without_examples_takes_the_shared_threshold_and_rare_ones_lie_b
     targets, scores = scored(200)
     targets[:, 1] = 0
     criterion = parse_criterion("f1")
-    own, drawn, shared = (choose_label_thresholds(targets, scores, criterion, shrinkage=s) for s in (0, 5, 1e9))
+    own, drawn, shared = (choose_label_thresholds(targets, scores, criterion, shrinkage=s) for s in (0, 3, 1e9))
     assert own.values[1] == drawn.values[1] == pytest.approx(own.shared)
     np.testing.assert_allclose(shared.values, own.shared, rtol=1e-6)
     low, high = np.minimum(own.values, own.shared), np.maximum(own.values, own.shared)
     assert ((drawn.values >= low - 1e-12) & (drawn.values <= high + 1e-12)).all()
     odds = [np.log(v / (1 - v)) for v in (own.values, drawn.values, np.array([own.shared]))]
     k = targets[:, 3].sum()
-    assert odds[1][3] == pytest.approx((k * odds[0][3] + 5 * odds[2][0]) / (k + 5))
+    assert odds[1][3] == pytest.approx((k * odds[0][3] + 3 * odds[2][0]) / (k + 3))
 
 
 def test_a_stated_recall_is_reached_by_every_label_by_itself():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from seqwise.errors import ConfigurationError, DataError, ModelFolderError
-from seqwise.metrics.examples import example_weights
+from seqwise.metrics import decide
+from seqwise.metrics.examples import example_weights, label_matrix
 from seqwise.text import NgramFeatures, choose_unit
 from seqwise.text.chunking import by_size
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 LARGEST = 200_000  # training examples
 WORDS, CHARACTERS = (1, 2), (1, 5)
 UNITS = ("auto", "words", "characters", "tokens")
+CERTAIN = 20.0  # log odds of a label that every training example has
 STRENGTH = 10.0  # scikit-learn's C; 10 suits rows of Euclidean length 1, the default of 1 is too timid for them
 
 
@@ -29,12 +31,16 @@ class Baseline:
 
     Attributes:
         features: n-grams with tf-idf weights.
-        classes: the C classes, in the order of the columns of `predict_proba`.
+        classes: the C classes (or labels), in the order of the columns of `predict_proba`.
         weight: (n-grams, C) float32.
         bias: (C,) float32; minus infinity for a class that training did not have.
-        majority: share of the most frequent training class, which is the accuracy of always saying it.
+        majority: share of the most frequent training class, which is the accuracy of always saying it; of labels the share
+            of the examples that have the most frequent one.
         description: what it is, in one sentence.
         seconds: that the fit took.
+        multilabel: whether every example has any number of the labels, each with a probability of its own.
+        thresholds: (C,) as `seqwise.metrics.decide` takes them; of labels, the probability from which each is given.
+            None for the most probable class, or .5 for every label.
     """
 
     features: NgramFeatures
@@ -44,18 +50,30 @@ class Baseline:
     majority: float
     description: str
     seconds: float
+    multilabel: bool = False
+    thresholds: np.ndarray | None = None
 
     def predict_proba(self, texts: Iterable[Any]) -> np.ndarray:
-        """Return the probability of every class for every text, (n, C), rows summing to one."""
+        """Return the probability of every class for every text, (n, C), rows summing to one unless they are labels."""
         parts = [self._probabilities(chunk) for chunk in by_size(texts)]
         return np.concatenate(parts) if parts else np.empty((0, len(self.classes)))
 
     def _probabilities(self, texts: Sequence[Any]) -> np.ndarray:
         scores = np.asarray(_matrix(self.features, self.features.transform(texts)) @ self.weight, dtype=np.float64)
-        # One class against the rest: each has its own probability, and the rest of them is scaled away.
+        # One class against the rest: each has its own probability. Of labels that is all; of classes they sum to one.
         each = 1 / (1 + np.exp(-np.clip(scores + self.bias, -500, 500)))
         each[:, np.isneginf(self.bias)] = 0.0
-        return each / each.sum(axis=1, keepdims=True)
+        return each if self.multilabel else each / each.sum(axis=1, keepdims=True)
+
+    def decide(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return the class number of each row of probabilities, (n,); or which labels each has, (n, L) of 0 and 1."""
+        if self.multilabel:
+            return (probabilities >= (0.5 if self.thresholds is None else self.thresholds)).astype(np.int64)
+        return decide(probabilities, self.thresholds)
+
+    def with_thresholds(self, thresholds: np.ndarray | None) -> Self:
+        """Return the same baseline deciding by thresholds, as the model beside it does."""
+        return replace(self, thresholds=thresholds)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `baseline.json` holds; `arrays` are beside it."""
@@ -66,6 +84,8 @@ class Baseline:
             "majority": self.majority,
             "description": self.description,
             "seconds": self.seconds,
+            "multilabel": self.multilabel,
+            "thresholds": None if self.thresholds is None else self.thresholds.tolist(),
         }
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -88,6 +108,8 @@ class Baseline:
                 float(saved["majority"]),
                 float(saved["seconds"]),
             )
+            multilabel, values = bool(saved.get("multilabel", False)), saved.get("thresholds")
+            thresholds = None if values is None else np.asarray(values, dtype=np.float64)
         except (KeyError, TypeError, ValueError) as error:
             raise ModelFolderError(f"the baseline of the model folder is damaged: {error}") from None
         if weight.shape != (len(features), len(classes)) or bias.shape != (len(classes),):
@@ -96,12 +118,16 @@ class Baseline:
             raise ModelFolderError(
                 "the baseline of the model folder is damaged: its arrays hold numbers that are not finite"
             )
+        if thresholds is not None and not (
+            thresholds.shape == bias.shape and ((thresholds > 0) & (thresholds <= 1)).all()
+        ):
+            raise ModelFolderError("the baseline of the model folder is damaged: its thresholds are not of its classes")
         if not absent < set(classes):
             raise ModelFolderError(
                 "the baseline of the model folder is damaged: its absent classes are not some of all"
             )
         bias[[name in absent for name in classes]] = -np.inf
-        return cls(features, classes, weight, bias, majority, description, seconds)
+        return cls(features, classes, weight, bias, majority, description, seconds, multilabel, thresholds)
 
 
 def fit_baseline(
@@ -119,8 +145,9 @@ def fit_baseline(
 
     Args:
         texts: n texts (strings, or lists of tokens).
-        labels: (n,).
-        classes: the C classes; None takes the sorted labels. A class without examples gets probability 0.
+        labels: (n,); or (n, L) of 0 and 1, where every text has any number of labels: then one logistic regression a label.
+        classes: the C classes; None takes the sorted labels. A class without examples gets probability 0. Of (n, L) labels
+            their names, which are needed.
         unit: "words", "characters", "tokens", or "auto": decided by the texts.
         sample_weight: (n,) or None; they are scaled to a mean of 1, so that their unit does not change the penalty. An
             example of weight 0 counts as if it were not there.
@@ -133,16 +160,14 @@ def fit_baseline(
     if unit not in UNITS:
         raise ConfigurationError(f'unit is "auto", "words", "characters" or "tokens", not {unit!r}')
     started = time.perf_counter()
-    of: np.ndarray = np.asarray(labels).astype(str)
-    names = sorted(set(of.tolist())) if classes is None else [str(name) for name in classes]
-    if unknown := sorted(set(of.tolist()) - set(names)):
-        raise DataError(f"the label {unknown[0]!r} is not among the classes {', '.join(names)}")
+    multilabel = np.ndim(labels) == 2
+    of, names = _labels_of(labels, classes) if multilabel else _classes_of(labels, classes)
     size = len(of)
     weights = example_weights(sample_weight, size) if size else None
     rows = np.arange(size) if weights is None else np.flatnonzero(weights)  # liblinear misjudges a class of no weight
     usable = len(rows)
     if usable > LARGEST:
-        rows = rows[_sample(of[rows], np.random.default_rng(seed))]
+        rows = rows[_sample(_rarest(of[rows]) if multilabel else of[rows], np.random.default_rng(seed))]
     texts, of = _texts_of(texts, rows, size), of[rows]
     if not size:
         raise DataError("there are no examples to fit the baseline on")
@@ -157,6 +182,49 @@ def fit_baseline(
         unit="tokens" if unit == "tokens" else "words",
     )
     matrix = _matrix(features, features.fit_transform(texts))
+    weight, bias = _fit_labels(matrix, of, weights) if multilabel else _fit_classes(matrix, of, names, weights)
+    counts = of.sum(axis=0) if multilabel else np.unique(of, return_counts=True)[1]
+    low, high = CHARACTERS if of_characters else WORDS
+    description = (
+        f"tf-idf of {'character' if of_characters else 'word'} n-grams ({low} to {high}) and "
+        + ("a logistic regression for each label" if multilabel else "logistic regression")
+        + (f", fitted on a random {len(rows):,} of the {usable:,} training examples" if len(rows) < usable else "")
+    )
+    majority = float(counts.max() / len(rows))
+    return Baseline(
+        features, names, weight, bias, majority, description, time.perf_counter() - started, multilabel=multilabel
+    )
+
+
+def _classes_of(labels: Sequence[str] | np.ndarray, classes: Sequence[str] | None) -> tuple[np.ndarray, list[str]]:
+    """(n,) names, and the C names there are."""
+    of: np.ndarray = np.asarray(labels).astype(str)
+    names = sorted(set(of.tolist())) if classes is None else [str(name) for name in classes]
+    if unknown := sorted(set(of.tolist()) - set(names)):
+        raise DataError(f"the label {unknown[0]!r} is not among the classes {', '.join(names)}")
+    return of, names
+
+
+def _labels_of(labels: Any, names: Sequence[str] | None) -> tuple[np.ndarray, list[str]]:
+    """(n, L) bool, and the L names."""
+    if names is None:
+        raise DataError("the baseline of many labels needs their names")
+    of = label_matrix("labels", labels, (len(labels), len(names)))
+    if len(of) and not of.any():
+        raise DataError("no example has a label")
+    return of, [str(name) for name in names]
+
+
+def _rarest(of: np.ndarray) -> np.ndarray:
+    """The rarest label of each example, (n, L) bool -> (n,); -1 of one without labels."""
+    counts = np.where(of, of.sum(axis=0), len(of) + 1)
+    return np.where(of.any(axis=1), counts.argmin(axis=1), -1)
+
+
+def _fit_classes(
+    matrix: csr_matrix, of: np.ndarray, names: list[str], weights: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (n-grams, C) and bias (C,) of classes of which each example has one."""
     weight, bias = np.zeros((matrix.shape[1], len(names)), np.float32), np.full(len(names), -np.inf, np.float32)
     present = sorted(set(of.tolist()), key=names.index)
     for name in present if len(present) > 2 else present[1:]:
@@ -167,15 +235,18 @@ def fit_baseline(
     if len(present) == 2:
         first, second = map(names.index, present)
         weight[:, first], bias[first] = -weight[:, second], -bias[second]
-    counts = np.unique(of, return_counts=True)[1]
-    low, high = CHARACTERS if of_characters else WORDS
-    description = (
-        f"tf-idf of {'character' if of_characters else 'word'} n-grams ({low} to {high}) and logistic regression"
-        + (f", fitted on a random {len(rows):,} of the {usable:,} training examples" if len(rows) < usable else "")
-    )
-    return Baseline(
-        features, names, weight, bias, float(counts.max() / counts.sum()), description, time.perf_counter() - started
-    )
+    return weight, bias
+
+
+def _fit_labels(matrix: csr_matrix, of: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (n-grams, L) and bias (L,) of labels of which each example has any number."""
+    weight, bias = np.zeros((matrix.shape[1], of.shape[1]), np.float32), np.full(of.shape[1], -np.inf, np.float32)
+    for column, has in enumerate(of.T):
+        if has.all():
+            bias[column] = CERTAIN
+        elif has.any():
+            weight[:, column], bias[column] = _one_against_the_rest(matrix, has, weights)
+    return weight, bias
 
 
 def _texts_of(texts: Iterable[Any], rows: np.ndarray, size: int) -> Sequence[Any]:

@@ -18,7 +18,7 @@ from seqwise.errors import ConfigurationError
 from seqwise.metrics.examples import ScoredLabels, scored_labels
 from seqwise.metrics.thresholds import STATED, Criterion, criterion_figure, criterion_steps
 
-SHRINKAGE = 5.0  # examples' worth of trust in the shared threshold; measured, see docs/decisions/label_thresholds.md
+SHRINKAGE = 3.0  # examples' worth of trust in the shared threshold; measured, see docs/decisions/label-thresholds.md
 STEEP = 40.0  # log odds beyond this are not told apart: float64 writes 1 - 4e-18 as 1
 
 

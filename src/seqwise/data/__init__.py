@@ -9,6 +9,7 @@ from seqwise.data.resampling import Sampler, make_sampler
 from seqwise.data.settings import DataSettings
 from seqwise.data.sources import DataSource, resolve
 from seqwise.data.splits import stratified_split
+from seqwise.data.synthesis import synthesise
 from seqwise.data.tables import Table, open_table
 from seqwise.data.writing import write_table
 
@@ -31,5 +32,6 @@ __all__ = [
     "resolve",
     "show_data",
     "stratified_split",
+    "synthesise",
     "write_table",
 ]

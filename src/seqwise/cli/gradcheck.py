@@ -16,15 +16,15 @@ def gradcheck(
         list[str] | None,
         typer.Argument(
             metavar="NAME",
-            help="Cells (FILE:NAME for your own) and regressions; all built-in ones if none is given.",
+            help="Cells (FILE:NAME for your own) and losses; all built-in ones if none is given.",
             show_default=False,
         ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Check the gradients of cells and regressions.
+    """Check the gradients of cells and losses.
 
-    The derived backpropagation through time of a cell, or the closed form of a regression, is compared with autograd and
+    The derived backpropagation through time of a cell, or the closed form of a loss, is compared with autograd and
     with central finite differences, in float64. The exit code is 1 when one differs.
 
     \b

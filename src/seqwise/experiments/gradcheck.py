@@ -51,7 +51,7 @@ class GradientCheck(NamedTuple):
     """How far a closed form is from two other ways to the same gradient.
 
     Attributes:
-        name: The cell or the regression.
+        name: The cell or the loss.
         against_autograd: The largest difference from float64 autograd, relative to the largest entry of the tensor;
             infinite where something is not finite or has another shape.
         against_differences: The same from central finite differences.
@@ -68,7 +68,7 @@ class GradientCheck(NamedTuple):
 
 
 def check_gradients(names: Iterable[str] = ()) -> list[GradientCheck]:
-    """Check cells and regressions by name.
+    """Check cells and losses by name.
 
     Args:
         names: Keys of `seqwise.cells.LIBRARY` and of `seqwise.losses.CLOSED_FORMS`, and FILE:NAME for a cell of one's
@@ -191,5 +191,5 @@ def _find(name: str) -> Cell | ClosedForm:
     if name not in known:
         near = difflib.get_close_matches(name, known, 3, 0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}."
-        raise ConfigurationError(f"There is no cell or regression {name!r}; {hint}")
+        raise ConfigurationError(f"There is no cell or loss {name!r}; {hint}")
     return known[name]

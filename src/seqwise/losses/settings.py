@@ -24,6 +24,9 @@ LOSS_PARAMETERS: dict[Loss, dict[str, float]] = {
 }
 """The parameters of each loss, with the values that it has where nobody sets them."""
 
+BALANCED_BY_COUNTS: tuple[Loss, ...] = ("class_balanced", "logit_adjusted", "balanced_softmax")
+"""The losses that balance the classes by their counts, to which class weights must not be added."""
+
 
 def _by_name(weights: Any) -> Any:
     """Labels of any type are named by their text, as in a model folder."""
@@ -40,8 +43,10 @@ class ImbalanceSettings(BaseModel):
     must stay None.
 
     Attributes:
-        class_weight: None weighs every class alike; "balanced" gives class j of K the weight n / (K n_j); a mapping
-            names weights by class (classes that it leaves out weigh 1).
+        class_weight: None weighs every class alike; "balanced" gives class j of K the weight n / (K n_j), and of labels that
+            may hold together each one the weights n / (2 n_j) where it holds and n / (2 (n - n_j)) where not; a mapping
+            names weights by class, or of labels where they hold (what it leaves out weighs 1). With `ldam` these are the
+            weights that come in late. Not for losses that balance by counts themselves, see `BALANCED_BY_COUNTS`.
         label_smoothing: share of the target probability that is spread over all classes.
         prior_correction: tau of a correction after training: tau log(class share) is subtracted from the logits, so that
             rare classes are chosen more often (Menon et al. 2021, section 4.1). 0 leaves the decisions as trained.
@@ -81,6 +86,8 @@ class ImbalanceSettings(BaseModel):
             if getattr(self, name) is not None and name not in known:
                 owners = ", ".join(loss for loss, parameters in LOSS_PARAMETERS.items() if name in parameters)
                 raise ValueError(f"{name} is no parameter of the loss {self.loss}; it belongs to {owners}")
+        if self.class_weight is not None and self.loss in BALANCED_BY_COUNTS:
+            raise ValueError(f"the loss {self.loss} balances the classes itself; class_weight would do it twice")
         if self.loss == "asymmetric" and self.margin is not None and self.margin >= 1:
             raise ValueError(f"margin of the asymmetric loss is a probability below 1, got {self.margin:g}")
         return self

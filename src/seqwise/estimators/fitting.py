@@ -14,19 +14,23 @@ from torch import Tensor, nn
 
 from seqwise.data import LengthBatches, make_sampler
 from seqwise.errors import DataError
-from seqwise.losses import ImbalanceSettings, balanced_weights, weighted_cross_entropy
+from seqwise.losses import ImbalanceSettings, balanced_weights, make_loss
 from seqwise.metrics import quick_figures, quick_label_figures
 from seqwise.models import Batch, EncodedExamples, logits_of, probabilities
 from seqwise.training import Callback, History, TrainingSettings, train
 
 
-def class_weights(settings: ImbalanceSettings, classes: Sequence[Any], counts: np.ndarray) -> Tensor | None:
+def class_weights(
+    settings: ImbalanceSettings, classes: Sequence[Any], counts: np.ndarray, examples: float | None = None
+) -> Tensor | None:
     """Return the loss weight of every class (C,), or None when all weigh 1.
 
     Args:
         settings: `class_weight` is None, "balanced", or weights by class name.
         classes: the C classes.
         counts: training examples of each (their total sample weight, where there are weights), (C,).
+        examples: n, if the classes are labels that can hold together; then the result is (2, C), the weights where a label
+            does not hold and where it holds.
 
     Raises:
         DataError: a weight is given for an unknown class.
@@ -35,13 +39,15 @@ def class_weights(settings: ImbalanceSettings, classes: Sequence[Any], counts: n
     if chosen is None:
         return None
     if chosen == "balanced":
-        return balanced_weights(torch.as_tensor(counts, dtype=torch.float32))
+        pairs = counts if examples is None else np.stack([examples - counts, counts])
+        return balanced_weights(torch.as_tensor(pairs, dtype=torch.float32))
     names = [str(c) for c in classes]
     if unknown := sorted(set(map(str, chosen)) - set(names)):
         raise DataError(
             f"class_weight names {unknown[0]!r}, which is no class of the training data: {', '.join(names)}"
         )
-    return torch.tensor([float(chosen.get(name, 1.0)) for name in names])
+    weights = torch.tensor([float(chosen.get(name, 1.0)) for name in names])
+    return weights if examples is None else torch.stack([torch.ones_like(weights), weights])
 
 
 def count_classes(targets: np.ndarray, classes: int, sample_weight: np.ndarray | None = None) -> np.ndarray:
@@ -78,7 +84,7 @@ class Fitting:
 
     Attributes:
         settings: of the training loop, every value decided.
-        imbalance: class weights and label smoothing.
+        imbalance: the loss, class weights, label smoothing, what each epoch is drawn from.
         classes: the C classes, in the order of the logits.
         parameter_groups: module -> groups with learning rates of their own.
         callbacks: besides the standard ones.
@@ -101,25 +107,14 @@ class Fitting:
         assert training.targets is not None
         several = training.targets.ndim == 2
         counts = count_classes(training.targets, len(self.classes), training.weights)
-        weights = class_weights(self.imbalance, self.classes, counts)
-        on_device: dict[torch.device, Tensor | None] = {}
+        total = float(len(training.targets) if training.weights is None else training.weights.sum())
+        weights = class_weights(self.imbalance, self.classes, counts, total if several else None)
+        of_batch = make_loss(self.imbalance, counts, weights, multilabel=several, examples=total)
+        progress = 0.0
 
         def loss(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor | None]:
             assert batch.targets is not None
-            logits = model(batch)
-            if several:
-                return torch.nn.functional.binary_cross_entropy_with_logits(
-                    logits, batch.targets.to(logits.dtype), reduction="none"
-                ).sum(-1), batch.weights
-            if logits.device not in on_device:
-                on_device[logits.device] = None if weights is None else weights.to(logits.device)
-            losses = weighted_cross_entropy(
-                logits,
-                batch.targets,
-                weights=on_device[logits.device],
-                label_smoothing=self.imbalance.label_smoothing,
-            )
-            return losses, batch.weights
+            return of_batch(model(batch), batch.targets, progress=progress), batch.weights
 
         settings, sample = self.settings, None
         if self.imbalance.sampler != "instance":
@@ -127,6 +122,8 @@ class Fitting:
         order = LengthBatches(training.lengths, settings.batch_size, seed=settings.seed, sample=sample)
 
         def batches(epoch: int) -> EpochBatches:
+            nonlocal progress
+            progress = epoch / settings.epochs
             order.set_epoch(epoch)
             return EpochBatches(training, list(order))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -50,7 +51,7 @@ class TrainingLoss(nn.Module):
 
 def make_loss(
     settings: ImbalanceSettings,
-    counts: Numbers,
+    counts: Numbers | np.ndarray,
     weights: Numbers | None = None,
     *,
     multilabel: bool = False,

@@ -25,7 +25,7 @@ LOSS_PARAMETERS: dict[Loss, dict[str, float]] = {
 """The parameters of each loss, with the values that it has where nobody sets them."""
 
 BALANCED_BY_COUNTS: tuple[Loss, ...] = ("class_balanced", "logit_adjusted", "balanced_softmax")
-"""The losses that balance the classes by their counts, to which class weights must not be added."""
+"""The losses that balance the classes by their counts, so that class weights and samplers must not."""
 
 
 def _by_name(weights: Any) -> Any:
@@ -88,6 +88,10 @@ class ImbalanceSettings(BaseModel):
                 raise ValueError(f"{name} is no parameter of the loss {self.loss}; it belongs to {owners}")
         if self.class_weight is not None and self.loss in BALANCED_BY_COUNTS:
             raise ValueError(f"the loss {self.loss} balances the classes itself; class_weight would do it twice")
+        if self.sampler != "instance" and self.loss in BALANCED_BY_COUNTS:
+            raise ValueError(
+                f"the loss {self.loss} balances the classes itself; the sampler {self.sampler} would do it twice"
+            )
         if self.loss == "asymmetric" and self.margin is not None and self.margin >= 1:
             raise ValueError(f"margin of the asymmetric loss is a probability below 1, got {self.margin:g}")
         return self

@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from seqwise._version import __version__
 from seqwise.cli.bench import app as bench
 from seqwise.cli.cell import app as cell
+from seqwise.cli.compare import compare
 from seqwise.cli.console import say
 from seqwise.cli.data import app as data
 from seqwise.cli.demo import demo
@@ -24,6 +25,7 @@ from seqwise.cli.gradcheck import gradcheck
 from seqwise.cli.predict import predict
 from seqwise.cli.reproduce import reproduce
 from seqwise.cli.train import train
+from seqwise.cli.tune import tune
 from seqwise.errors import DivergenceError, SeqwiseError
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -97,7 +99,7 @@ def root(
     """Learn from labelled sequences (texts, names, DNA) and get a model, an honest report, and predictions."""
 
 
-for command in (demo, train, evaluate, predict, reproduce, gradcheck):
+for command in (demo, train, evaluate, predict, compare, tune, reproduce, gradcheck):
     app.command()(command)
 app.add_typer(data, name="data")
 app.add_typer(bench, name="bench")

@@ -1,4 +1,4 @@
-"""What the commands call: train with baseline and report, evaluate, predict, reproduce, and the demonstration.
+"""What the commands call: train with baseline and report, evaluate, predict, compare, tune, reproduce, the demonstration.
 
 Each name is imported when it is first used: most of them need torch.
 """
@@ -9,27 +9,35 @@ from importlib import import_module
 from typing import Any
 
 _EXPORTS = {
+    "ComparisonRequest": "comparison",
     "Configuration": "configuration",
     "build_configuration": "configuration",
     "PredictionRun": "prediction",
     "ReproductionRequest": "recipes",
     "reproduce": "recipes",
+    "run_comparison": "comparison",
     "run_demo": "demo",
     "run_evaluation": "evaluation",
     "TrainingRequest": "training",
     "run_training": "training",
+    "TuningRequest": "tuning",
+    "run_tuning": "tuning",
 }
 
 __all__ = [
+    "ComparisonRequest",
     "Configuration",
     "PredictionRun",
     "ReproductionRequest",
     "TrainingRequest",
+    "TuningRequest",
     "build_configuration",
     "reproduce",
+    "run_comparison",
     "run_demo",
     "run_evaluation",
     "run_training",
+    "run_tuning",
 ]
 
 

@@ -1,0 +1,178 @@
+"""The parts that every run of a comparison learns from and is judged by: the same for every variant."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from seqwise.data import find_duplicates, stratified_split
+from seqwise.errors import ConfigurationError, DataError
+from seqwise.experiments.configuration import Configuration
+from seqwise.experiments.reading import Part, Say, read_training_data
+
+TEST_SHARE = 0.2  # cut off where there are no test data and no folds
+CUT = 0  # the seed of the cut and of the folds: these stay, whatever the seeds of the runs
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What one run sees; `test` is only answered."""
+
+    training: Part
+    validation: Part
+    test: Part
+
+
+@dataclass(frozen=True)
+class ComparisonData:
+    """Everything that was read.
+
+    Attributes:
+        name: of the data.
+        text: column of the texts.
+        label: column of the classes.
+        classes: the C names, sorted.
+        rest: what is left for training and validation; with folds, everything.
+        test: what the figures are computed on; with folds, everything.
+        validation: a validation part of the data's own; None splits one off, by seed.
+        share: that is split off.
+        folds: the fold of each example, (n,), or None.
+        fingerprint: of texts, labels, weights and division.
+        notes: what a person should know, one sentence each.
+    """
+
+    name: str
+    text: str
+    label: str
+    classes: list[str]
+    rest: Part
+    test: Part
+    validation: Part | None
+    share: float
+    folds: np.ndarray | None
+    fingerprint: str
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def fold_count(self) -> int:
+        """How many runs answer all test examples together."""
+        return 1 if self.folds is None else int(self.folds.max()) + 1
+
+    def answered(self, fold: int) -> np.ndarray:
+        """Return which of the test examples the runs of a fold answer, as ascending indices."""
+        if self.folds is None:
+            return np.arange(len(self.test))
+        return np.flatnonzero(self.folds == fold)
+
+    def parts(self, seed: int, fold: int) -> Parts:
+        """Return what the runs of this seed and fold see."""
+        rest, test = self.rest, self.test
+        if self.folds is not None:
+            rest = part_at(self.rest, np.flatnonzero(self.folds != fold))
+            test = part_at(self.rest, np.flatnonzero(self.folds == fold))
+        if self.validation is not None:
+            known = np.isin(self.validation.labels, rest.labels)  # the cut may have taken the only example of a class
+            return Parts(rest, part_at(self.validation, np.flatnonzero(known)), test)
+        kept, held = stratified_split(rest.labels, self.share, seed)
+        return Parts(part_at(rest, kept), part_at(rest, held), test)
+
+    def class_sizes(self) -> dict[str, int]:
+        """Return the examples of each class outside the test part."""
+        counts = np.bincount(self.rest.targets(self.classes), minlength=len(self.classes))
+        return dict(zip(self.classes, counts.tolist(), strict=True))
+
+
+def read_comparison_data(
+    data: str, configuration: Configuration, *, test: str | None, folds: int | None, say: Say
+) -> ComparisonData:
+    """Read the data and cut off what nothing is chosen by.
+
+    Args:
+        data: a file, a folder, or the name of a data set.
+        configuration: its section `data` names columns and the share for validation.
+        test: test data; None cuts a fifth off, class by class, always the same.
+        folds: instead of a test part every example is answered once, by runs that have not seen its fold.
+        say: told what a person should know at once.
+
+    Raises:
+        FileError: something cannot be read.
+        DataError: columns or rows are not as needed.
+        ConfigurationError: there would be no validation part, or both test data and folds are given.
+    """
+    settings = configuration.data
+    if test is not None and folds is not None:
+        raise ConfigurationError("--test and --folds are two ways to get test examples: give one of them")
+    if folds is not None and folds < 2:
+        raise ConfigurationError(f"--folds is at least 2, got {folds}")
+    unsplit = settings.model_copy(update={"validation": 0.0})
+    read = read_training_data(data, unsplit, test=test, say=say)
+    if read.validation is None and settings.validation == 0:
+        raise ConfigurationError(
+            "data.validation is 0 and the data have no validation part: epochs and mixture are chosen by one"
+        )
+    rest, tested, numbers, notes = read.whole, read.test, None, []
+    if folds is not None:
+        tested, numbers = rest, fold_numbers(rest.labels, folds)
+    elif tested is None:
+        kept, cut = stratified_split(rest.labels, TEST_SHARE, CUT)
+        tested, rest = part_at(rest, cut), part_at(rest, kept)
+    across = 0 if folds is not None else find_duplicates(rest.texts, rest.labels, tested.texts, tested.labels).across
+    if across:
+        notes.append(f"{across:,} test texts are in the rest of the data too, which flatters every row alike")
+    digest = hashlib.sha256()
+    for part in (rest, tested, *([] if read.validation is None else [read.validation])):
+        _update(digest, part)
+    digest.update(repr((read.classes, settings.validation, folds)).encode())
+    return ComparisonData(
+        name=read.name,
+        text=read.text,
+        label=read.label,
+        classes=read.classes,
+        rest=rest,
+        test=tested,
+        validation=read.validation,
+        share=settings.validation,
+        folds=numbers,
+        fingerprint=digest.hexdigest()[:16],
+        notes=notes,
+    )
+
+
+def fold_numbers(labels: Sequence[str] | np.ndarray, folds: int) -> np.ndarray:
+    """Deal the examples of each class out to the folds, (n,) from 0.
+
+    Raises:
+        DataError: there are fewer examples than folds.
+    """
+    _, classes = np.unique(np.asarray(labels), return_inverse=True)
+    if len(classes) < folds:
+        raise DataError(f"{len(classes)} examples cannot be divided into {folds} folds")
+    shuffled = np.random.default_rng(CUT).permutation(len(classes))
+    by_class = shuffled[np.argsort(classes[shuffled], kind="stable")]
+    numbers = np.empty(len(classes), dtype=np.int64)
+    numbers[by_class] = np.arange(len(classes)) % folds  # on from where the last class ended: folds of equal size
+    return numbers
+
+
+def part_at(part: Part, indices: np.ndarray) -> Part:
+    """Return these examples of a part; the indices ascend."""
+    texts = part.texts
+    return replace(
+        part,
+        texts=texts.take(indices) if hasattr(texts, "take") else [texts[i] for i in indices],
+        labels=part.labels[indices],
+        weights=None if part.weights is None else part.weights[indices],
+        rows=part.rows[indices],
+    )
+
+
+def _update(digest: hashlib._Hash, part: Part) -> None:
+    for text in part.texts:
+        written = (text if isinstance(text, str) else "\x1f".join(map(str, text))).encode("utf-8", "surrogatepass")
+        digest.update(len(written).to_bytes(8, "little") + written)
+    digest.update(repr(part.labels.tolist()).encode())
+    if part.weights is not None:
+        digest.update(np.ascontiguousarray(part.weights).tobytes())

@@ -8,7 +8,7 @@ import pytest
 import sklearn.metrics as oracle
 
 from seqwise.errors import DataError
-from seqwise.metrics import classification_metrics
+from seqwise.metrics import classification_metrics, classwise_calibration_error
 
 SINGLE = (
     "accuracy",
@@ -18,6 +18,10 @@ SINGLE = (
     "mcc",
     "log_loss",
     "expected_calibration_error",
+    "g_mean",
+    "brier_score",
+    "classwise_calibration_error",
+    "mean_average_precision",
 )
 
 
@@ -41,6 +45,15 @@ def test_the_block_holds_what_scikit_learn_computes(weighted):
     assert value["accuracy"] == pytest.approx(oracle.accuracy_score(targets, predictions, **given))
     assert value["macro_f1"] == pytest.approx(oracle.f1_score(targets, predictions, average="macro", **given))
     assert value["log_loss"] == pytest.approx(oracle.log_loss(targets, probabilities, **given))
+    assert value["mcc"] == pytest.approx(oracle.matthews_corrcoef(targets, predictions, **given))
+    recalls = oracle.recall_score(targets, predictions, average=None, **given)
+    assert value["g_mean"] == pytest.approx(recalls.prod() ** (1 / 4))
+    brier = oracle.brier_score_loss(targets, probabilities, scale_by_half=False, **given)
+    assert value["brier_score"] == pytest.approx(brier)
+    classwise = classwise_calibration_error(targets, probabilities, weights)
+    assert value["classwise_calibration_error"] == pytest.approx(classwise.mean())
+    area = oracle.average_precision_score(np.eye(4)[targets], probabilities, average="macro", **given)
+    assert value["mean_average_precision"] == pytest.approx(area)
     report = oracle.classification_report(targets, predictions, target_names=classes, output_dict=True, **given)
     for number, name in enumerate(classes):
         own = block["per_class"][name]
@@ -108,8 +121,11 @@ def test_a_class_without_examples_and_one_never_predicted_are_told_apart():
     assert block["per_class"]["absent"]["precision"]["value"] == 0
     assert block["per_class"]["absent"]["recall"]["value"] is None
     assert block["per_class"]["absent"]["pr_auc"]["value"] is None
+    undefined = {"value": None, "low": None, "high": None}
     assert block["per_class"]["unknown"] == {
-        **{name: {"value": None, "low": None, "high": None} for name in ("precision", "recall", "f1", "pr_auc")},
+        **dict.fromkeys(("precision", "recall", "f1", "pr_auc"), undefined),
+        **{name: {"0.9": undefined} for name in ("precision_at_recall", "recall_at_precision")},
+        "calibration_error": {"value": 0.0, "low": 0.0, "high": 0.0},
         "support": 0,
     }
     assert block["macro_f1"]["value"] == pytest.approx(

@@ -3,7 +3,7 @@ import pytest
 import sklearn.metrics as oracle
 
 from seqwise.metrics import average_precision, precision_recall_curve
-from seqwise.metrics.ranking import ResampledAveragePrecision
+from seqwise.metrics.ranking import ResampledRanking
 
 
 @pytest.fixture(params=["distinct scores", "ties", "weights"])
@@ -33,7 +33,7 @@ def test_many_weightings_at_once_give_what_each_gives_alone(ranked):
     positive, scores, _ = ranked
     counts = np.random.default_rng(1).integers(0, 3, (200, 8)).astype(float)
     counts[~positive, 0] = 0  # only positives drawn
-    together = ResampledAveragePrecision(positive, scores)(counts.copy())
+    together = ResampledRanking(positive, scores)(counts.copy())[0]
     alone = [average_precision(positive, scores, column) for column in counts.T]
     np.testing.assert_allclose(together, alone, rtol=1e-12)
     repeated = [np.repeat(np.arange(200), column.astype(int)) for column in counts.T]
@@ -46,13 +46,13 @@ def test_without_positives_the_area_is_undefined():
     scores = np.array([0.1, 0.9, 0.5])
     assert np.isnan(average_precision(np.zeros(3, dtype=bool), scores))
     assert np.isnan(average_precision([True, False, False], scores, [0, 1, 1]))
-    resampled = ResampledAveragePrecision(np.zeros(3, dtype=bool), scores)
+    resampled = ResampledRanking(np.zeros(3, dtype=bool), scores, [0.5])
     assert np.isnan(resampled(np.ones((3, 2)))).all()
-    some = ResampledAveragePrecision(np.array([True, False, False]), scores)
-    np.testing.assert_array_equal(some(np.array([[0.0, 1], [1, 1], [1, 1]])), [np.nan, 1 / 3])
+    some = ResampledRanking(np.array([True, False, False]), scores)
+    np.testing.assert_array_equal(some(np.array([[0.0, 1], [1, 1], [1, 1]]))[0], [np.nan, 1 / 3])
 
 
 def test_resampling_leaves_the_weights_it_was_given_alone():
     weights = np.ones((4, 3))
-    ResampledAveragePrecision(np.array([True, False, True, False]), np.arange(4.0))(weights)
+    ResampledRanking(np.array([True, False, True, False]), np.arange(4.0))(weights)
     assert (weights == 1).all()

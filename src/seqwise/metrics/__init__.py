@@ -26,6 +26,7 @@ from seqwise.metrics.priors import (
 )
 from seqwise.metrics.quick import quick_figures, quick_label_figures
 from seqwise.metrics.ranking import average_precision, precision_recall_curve
+from seqwise.metrics.rare import ClassGroup, class_groups, precision_at_recall, recall_at_precision
 from seqwise.metrics.thresholds import (
     Criterion,
     Thresholds,
@@ -37,6 +38,7 @@ from seqwise.metrics.thresholds import (
 
 __all__ = [
     "Calibration",
+    "ClassGroup",
     "Criterion",
     "Figure",
     "LabelCalibration",
@@ -51,6 +53,7 @@ __all__ = [
     "check_priors",
     "choose_label_thresholds",
     "choose_thresholds",
+    "class_groups",
     "classification_metrics",
     "classwise_calibration_error",
     "confusion_matrix",
@@ -69,8 +72,10 @@ __all__ = [
     "multilabel_metrics",
     "paired_difference",
     "parse_criterion",
+    "precision_at_recall",
     "precision_recall_curve",
     "quick_figures",
     "quick_label_figures",
+    "recall_at_precision",
     "reliability_bins",
 ]

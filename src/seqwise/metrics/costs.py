@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from seqwise.errors import ConfigurationError
 
@@ -65,6 +66,20 @@ def label_cost_tables(costs: Mapping[str, float], labels: Sequence[str]) -> np.n
         else:
             raise _unknown(name, labels)
     return tables
+
+
+def label_tables(costs: ArrayLike, labels: int) -> np.ndarray:
+    """Return one table for each label, (L, 2, 2), from one for all of them, (2, 2), or from what is that already.
+
+    Raises:
+        ConfigurationError: costs have another shape, or are not finite.
+    """
+    tables = np.asarray(costs, dtype=np.float64)
+    if tables.shape not in ((2, 2), (labels, 2, 2)) or not np.isfinite(tables).all():
+        raise ConfigurationError(
+            f"costs of {labels} labels are a table of 2 x 2 finite numbers, or one for each label, not {tables.shape}"
+        )
+    return np.broadcast_to(tables, (labels, 2, 2))
 
 
 def _check_cost(name: str, cost: float) -> None:

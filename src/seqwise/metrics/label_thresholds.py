@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from seqwise.errors import ConfigurationError
+from seqwise.metrics.costs import label_tables
 from seqwise.metrics.examples import ScoredLabels, scored_labels
 from seqwise.metrics.thresholds import STATED, Criterion, criterion_figure, criterion_steps
 
@@ -68,7 +69,11 @@ def choose_label_thresholds(
     examples = scored_labels(targets, probabilities, sample_weight=sample_weight)
     true, scores, weights = examples.targets.astype(np.int64), examples.probabilities, examples.weights
     count = scores.shape[1]
-    tables = _tables(costs, count, needed=criterion.name == "cost")
+    tables = np.zeros((count, 2, 2))
+    if criterion.name == "cost":
+        if costs is None:
+            raise ConfigurationError("the threshold criterion cost needs costs")
+        tables = label_tables(costs, count)
     used = np.ones(len(true), dtype=bool) if weights is None else weights > 0
     present = true[used].sum(axis=0)
     trust = np.minimum(present, used.sum() - present)
@@ -144,17 +149,3 @@ def _best(turns: np.ndarray, worth: np.ndarray) -> float:
 def _log_odds(probabilities: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore"):
         return np.clip(np.log(probabilities) - np.log1p(-probabilities), -STEEP, STEEP)
-
-
-def _tables(costs: ArrayLike | None, labels: int, *, needed: bool) -> np.ndarray:
-    """(L, 2, 2), one table for each label."""
-    if not needed:
-        return np.zeros((labels, 2, 2))
-    if costs is None:
-        raise ConfigurationError("the threshold criterion cost needs costs")
-    tables = np.asarray(costs, dtype=np.float64)
-    if tables.shape not in ((2, 2), (labels, 2, 2)) or not np.isfinite(tables).all():
-        raise ConfigurationError(
-            f"costs of {labels} labels are a table of 2 x 2 finite numbers, or one for each label, not {tables.shape}"
-        )
-    return np.broadcast_to(tables, (labels, 2, 2))

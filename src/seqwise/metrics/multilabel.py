@@ -12,11 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from seqwise.errors import DataError
 from seqwise.metrics.calibration import BINS, bin_numbers
 from seqwise.metrics.confusion import PER_CLASS, Marginals, macro_f1, mean_defined, micro_f1, precision, recall
+from seqwise.metrics.costs import label_tables
 from seqwise.metrics.examples import ScoredLabels, scored_labels
-from seqwise.metrics.intervals import Figure, figure, resampled_multiplicities
-from seqwise.metrics.ranking import resampled_average_precisions
+from seqwise.metrics.intervals import figure, resampled_multiplicities
+from seqwise.metrics.ranking import ranked_figures
+from seqwise.metrics.rare import ClassGroup, class_groups, group_figures
 
 COUNTED: dict[str, Callable[[Marginals], np.ndarray]] = {
     "micro_f1": micro_f1,
@@ -35,6 +38,8 @@ def multilabel_metrics(
     *,
     predictions: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
+    costs: ArrayLike | None = None,
+    counts: ArrayLike | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -51,6 +56,9 @@ def multilabel_metrics(
         labels: The L names.
         predictions: (n, L) of 0 and 1 where thresholds moved the decisions; None answers yes from the probability .5 on.
         sample_weight: (n,), multiplies each example in every figure but `support`.
+        costs: (2, 2) cost of answering j where i is true, for every label alike, or (L, 2, 2): adds the `expected_cost` of a
+            decision.
+        counts: (L,) training examples with each label: adds the figures of `class_groups`.
         resamples: How many bootstrap resamples. 0 leaves the bounds undefined, as does a single example.
         seed: Seed of the resampling; it touches no global state.
 
@@ -60,7 +68,8 @@ def multilabel_metrics(
         `log_loss`, `expected_calibration_error`, `label_cardinality` (labels of an example, on average) and
         `predicted_cardinality`, each ``{"value", "low", "high"}``; `per_class` with `precision`, `recall`, `f1`, `pr_auc`
         (average precision), `support` and `predicted` by label, with sample weights also `weight`; `together`: how many
-        examples have both labels, as `labels` and `counts` (L, L), whose diagonal is the support.
+        examples have both labels, as `labels` and `counts` (L, L), whose diagonal is the support;
+        with `costs` also `expected_cost`, with `counts` also `groups`, as `classification_metrics` returns them.
 
     Raises:
         DataError: An argument has a wrong shape or a value out of its range.
@@ -69,26 +78,30 @@ def multilabel_metrics(
     if len(examples.targets) < 2:
         resamples = 0
     counting, ranking = np.random.default_rng(seed).spawn(2)
-    overall, per_class = _summed(examples, resamples, counting)
-    areas, drawn = resampled_average_precisions(
-        examples.targets, examples.probabilities, examples.weights, resamples, ranking
+    groups = [] if counts is None else class_groups(counts)
+    if groups and sum(len(group.numbers) for group in groups) != len(examples.labels):
+        raise DataError(f"counts must be one number for each of {len(examples.labels)} labels.")
+    overall, per_class = _summed(examples, groups, costs, resamples, counting)
+    ranked = ranked_figures(
+        examples.targets, examples.probabilities, examples.weights, [()] * len(examples.labels), resamples, ranking
     )
-    overall["mean_average_precision"] = figure(float(mean_defined(areas)), mean_defined(drawn))
+    areas = np.stack([values[0] for values in ranked], axis=1)  # (1 + R, L)
+    overall["mean_average_precision"] = figure(float(mean_defined(areas)[0]), mean_defined(areas)[1:])
     for number, name in enumerate(examples.labels):
         per_class[name] |= {
-            "pr_auc": figure(float(areas[number]), drawn[:, number]),
+            "pr_auc": figure(float(areas[0, number]), areas[1:, number]),
             "support": int(examples.targets[:, number].sum()),
             "predicted": int(examples.predictions[:, number].sum()),
         }
         if examples.weights is not None:
             per_class[name]["weight"] = float(examples.weights @ examples.targets[:, number])
-    counts = examples.targets.T.astype(np.int64) @ examples.targets
+    together = examples.targets.T.astype(np.int64) @ examples.targets
     return {
         "kind": "multilabel",
         "examples": len(examples.targets),
         **overall,
         "per_class": per_class,
-        "together": {"labels": examples.labels, "counts": counts.tolist()},
+        "together": {"labels": examples.labels, "counts": together.tolist()},
     }
 
 
@@ -119,7 +132,11 @@ def samples_f1(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:
 
 
 def _summed(
-    examples: ScoredLabels, resamples: int, generator: np.random.Generator
+    examples: ScoredLabels,
+    groups: Sequence[ClassGroup],
+    costs: ArrayLike | None,
+    resamples: int,
+    generator: np.random.Generator,
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """The figures that are made of sums over examples, overall and by label."""
     true, said, weights = examples.targets, examples.predictions, examples.weights
@@ -131,6 +148,9 @@ def _summed(
         "label_cardinality": true.sum(axis=1).astype(np.float64),
         "predicted_cardinality": said.sum(axis=1).astype(np.float64),
     }
+    if costs is not None:
+        tables = label_tables(costs, true.shape[1])
+        parts["expected_cost"] = tables[np.arange(true.shape[1]), true.astype(int), said.astype(int)].mean(axis=1)
     gaps = np.zeros((len(true), BINS))
     for number in range(true.shape[1]):  # one label at a time: no example meets a bin twice
         p = examples.probabilities[:, number]
@@ -150,13 +170,15 @@ def _summed(
         for name, value in values.items():
             drawn.setdefault(name, []).append(value)
     found = {name: np.concatenate(blocks) for name, blocks in drawn.items()}  # the first row: as they are
-    overall: dict[str, Figure] = {
+    overall: dict[str, Any] = {
         name: figure(float(values[0]), values[1:]) for name, values in found.items() if name not in PER_CLASS
     }
     per_class = {
         name: {metric: figure(float(found[metric][0, j]), found[metric][1:, j]) for metric in PER_CLASS}
         for j, name in enumerate(examples.labels)
     }
+    if groups:
+        overall["groups"] = group_figures(groups, examples.labels, found)
     return overall, per_class
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -47,63 +49,84 @@ def average_precision(positive: ArrayLike, scores: ArrayLike, sample_weight: Arr
     return float(precision @ np.diff(recall, prepend=0.0))
 
 
-class ResampledAveragePrecision:
-    """Average precision under many weightings of the same scores, which are sorted only once.
+def affordable(resamples: int, steps: int) -> int:
+    """How many of the resamples can be had, if each takes so many steps."""
+    return min(resamples, max(FEWEST_RESAMPLES, RANKING_STEPS // steps))
+
+
+class ResampledRanking:
+    """Figures of a ranking under many weightings of the same scores, which are sorted only once.
 
     Args:
         positive: (n,) bool.
         scores: (n,).
+        levels: of precision at recall and recall at precision.
     """
 
-    def __init__(self, positive: np.ndarray, scores: np.ndarray) -> None:
+    def __init__(self, positive: np.ndarray, scores: np.ndarray, levels: Sequence[float] = ()) -> None:
         self.order = np.argsort(-scores, kind="stable")
         self.positions = np.flatnonzero(positive[self.order])  # (n+,) where the positives stand in that order
         descending = -scores[self.order]
         # The last place that holds the same score, in the order of all examples and in that of the positives.
         self.ends = np.searchsorted(descending, descending[self.positions], side="right") - 1
         self.positive_ends = np.searchsorted(self.positions, self.ends, side="right") - 1
+        self.levels = tuple(levels)
 
     def __call__(self, weights: np.ndarray) -> np.ndarray:
-        """Compute (r,) average precisions for weights (n, r); NaN for a weighting without positives."""
+        """Compute (1 + 2 levels, r) for weights (n, r); NaN for a weighting without positives.
+
+        The rows are the average precision; the precision at each level of recall; the recall at each level of precision.
+        """
         ordered = weights[self.order]
         positives = ordered[self.positions]  # (n+, r)
         found = np.cumsum(positives, axis=0)
         totals = found[-1] if len(found) else np.zeros(weights.shape[1])
         taken = np.cumsum(ordered, axis=0, out=ordered)[self.ends]
-        area = np.divide(
-            positives * found[self.positive_ends], taken, out=np.zeros_like(positives), where=taken > 0
-        ).sum(axis=0)
-        return np.divide(area, totals, out=np.full(len(totals), np.nan), where=totals > 0)
+        # Of the thresholds only those at a positive matter: further down to the next one precision can only fall.
+        found = found[self.positive_ends]
+        precision = np.divide(found, taken, out=np.zeros_like(positives), where=taken > 0)
+        rows = [_ratio((positives * precision).sum(axis=0), totals)]
+        if self.levels:
+            slack = 64 * np.finfo(found.dtype).eps  # what the sums are rounded by
+            recall = _ratio(found, np.broadcast_to(totals, found.shape))
+            rows += [np.where(recall >= at - slack, precision, 0).max(axis=0, initial=0) for at in self.levels]
+            rows += [np.where(precision >= at - slack, recall, 0).max(axis=0, initial=0) for at in self.levels]
+        return np.where(totals > 0, np.stack(rows), np.nan)
 
 
-def resampled_average_precisions(
+def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    return np.divide(numerator, denominator, out=np.zeros(numerator.shape), where=denominator > 0)
+
+
+def ranked_figures(
     positive: np.ndarray,
     scores: np.ndarray,
     weights: np.ndarray | None,
+    levels: Sequence[Sequence[float]],
     resamples: int,
     generator: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Compute the average precision of every column, and of every resample of the examples.
+) -> list[np.ndarray]:
+    """Compute the figures of every column's ranking, and those of every resample of the examples.
 
     Args:
         positive: (n, C) bool.
         scores: (n, C).
         weights: (n,), or None.
+        levels: of each column, of precision at recall and recall at precision.
         resamples: How many; of very many examples and classes fewer are drawn.
         generator: Draws them.
 
     Returns:
-        (C,) and (R, C); NaN for a column without positives.
+        Of every column (1 + 2 levels, 1 + R), as `ResampledRanking` returns them; first of the examples as they are.
     """
     rows, count = scores.shape
-    if resamples > FEWEST_RESAMPLES:
-        resamples = min(resamples, max(FEWEST_RESAMPLES, RANKING_STEPS // (rows * count)))
-    columns = [(positive[:, number], scores[:, number]) for number in range(count)]
-    exact = np.array([average_precision(*column, weights) for column in columns])
-    resampled = [ResampledAveragePrecision(*column) for column in columns]
-    drawn = [np.empty((0, count))]
+    resamples = affordable(resamples, rows * count)
+    columns = [ResampledRanking(positive[:, j], scores[:, j], levels[j]) for j in range(count)]
+    here = np.ones((rows, 1)) if weights is None else weights[:, None]
+    drawn = [[column(here)] for column in columns]
     for counts in resampled_multiplicities(rows, resamples, generator):
         # Single precision is twice as fast, and its error far below that of a bound from a thousand resamples.
         weighted = (counts if weights is None else counts * weights[:, None]).astype(np.float32)
-        drawn.append(np.stack([areas(weighted) for areas in resampled], axis=1))
-    return exact, np.concatenate(drawn)
+        for column, blocks in zip(columns, drawn, strict=True):
+            blocks.append(column(weighted))
+    return [np.concatenate(blocks, axis=1) for blocks in drawn]

@@ -84,12 +84,16 @@ class RecurrentPart(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Return logits (B, C)."""
+        return self.head(self.dropout(self.pooled(batch)))
+
+    def pooled(self, batch: Batch) -> Tensor:
+        """Return what the head reads: the pooled outputs of all steps, (B, pooling.size)."""
         assert batch.tokens is not None
         assert batch.lengths is not None
         outputs, states = self.recurrent(self._embedded(batch.tokens), lengths=batch.lengths)  # (B, T, H directions)
         hidden = states[0] if isinstance(states, tuple) else states  # (layers * directions, B, H)
         last = torch.cat(hidden[-self.directions :].unbind(0), dim=-1)
-        return self.head(self.dropout(self.pooling(outputs, last, batch.lengths)))
+        return self.pooling(outputs, last, batch.lengths)
 
     def _embedded(self, tokens: Tensor) -> Tensor:
         """Look up (B, T) symbols -> (B, T, D), with the dropout of training."""

@@ -3,8 +3,8 @@ import pytest
 
 from seqwise.experiments.figures import Evaluated, figures_beside_baseline, verdict
 from seqwise.experiments.reading import Part
-from seqwise.prediction import Decisions
 from seqwise.metrics import classification_metrics, paired_difference
+from seqwise.prediction import Decisions
 
 CLASSES = ["ham", "spam"]
 
@@ -22,6 +22,9 @@ def evaluated(model, baseline, examples=400, weights=None):
     class Fixed:
         def predict_proba(self, texts):
             return right(baseline, targets, seed=1)
+
+        def decide(self, probabilities):
+            return probabilities.argmax(axis=1)
 
     return Evaluated.of(
         part, CLASSES, right(model, targets, seed=2), Fixed(), Decisions(None, None, np.array([0.5, 0.5]))

@@ -7,11 +7,16 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-FIGURES = {
+FIGURES = {  # those of classes, and those of labels of which an example may have several
+    "micro_f1": "micro F1",
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
     "macro_f1": "macro F1",
     "weighted_f1": "weighted F1",
+    "samples_f1": "samples F1",
+    "mean_average_precision": "mean average precision",
+    "subset_accuracy": "all labels right",
+    "hamming_loss": "labels wrong (lower is better)",
     "mcc": "MCC",
     "log_loss": "log loss (lower is better)",
     "expected_calibration_error": "calibration error (lower is better)",
@@ -68,9 +73,18 @@ def class_table(block: Mapping[str, Any]) -> None:
     print_table(title, header, rows)
 
 
+def part_table(parts: Mapping[str, Mapping[str, float]]) -> None:
+    """Print what each part of the model reaches alone, and all of them together, on the validation examples."""
+    shown = [key for key in ("accuracy", "micro_f1", "macro_f1") if key in next(iter(parts.values()))]
+    rows = [[name, *(f"{figures[key]:.3f}" for key in shown)] for name, figures in parts.items()]
+    print_table("What each part reaches alone (validation)", ["part", *(FIGURES[key] for key in shown)], rows)
+
+
 def confusion_table(block: Mapping[str, Any]) -> None:
     """Print the confusion matrix, if it is small enough to be read in a terminal."""
-    matrix = block["confusion_matrix"]
+    matrix = block.get("confusion_matrix")
+    if matrix is None:  # of labels
+        return
     classes, counts = matrix["classes"], matrix["counts"]
     if len(classes) > CLASSES_SHOWN:
         return

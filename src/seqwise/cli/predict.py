@@ -18,7 +18,7 @@ from seqwise.errors import ConfigurationError
 if TYPE_CHECKING:
     from seqwise.experiments.prediction import Prediction
 
-UNDECIDED = "-"  # instead of a label where the model abstains
+UNDECIDED = "-"  # instead of a label where the model abstains, or gives none of several
 ESTIMATES = ("em", "bbse")
 TEXT_SHOWN = 60  # characters of a text repeated beside its label
 
@@ -55,7 +55,8 @@ def predict(
 ) -> None:
     """Predict the classes of new sequences.
 
-    One line for each text, in order: label (- where the model abstains), probability, and the beginning of the text.
+    One line for each text, in order: label (- where the model abstains), probability, and the beginning of the text. Of a
+    model of several labels: those that reach their thresholds, and the greatest probability of any.
 
     \b
     Examples:
@@ -95,8 +96,9 @@ def predict(
         _print_document(run.classes, run.answers(source))
     else:
         for prediction in run.answers(source):
+            labels = prediction.label if isinstance(prediction.label, str) else ", ".join(prediction.label or ())
             print(
-                prediction.label or UNDECIDED,
+                labels or UNDECIDED,
                 f"{prediction.probability:.4f}",
                 beginning(prediction.text),
                 sep="\t",
@@ -115,7 +117,7 @@ def _print_document(classes: list[str], predictions: Iterable[Prediction]) -> No
     print(f'{{"classes": {dumps(classes, ensure_ascii=False)}, "predictions": [', end="")
     for separator, prediction in zip(chain(["\n"], iter(lambda: ",\n", None)), predictions, strict=False):
         entry = {
-            "label": prediction.label,
+            **({"labels": prediction.label} if isinstance(prediction.label, tuple) else {"label": prediction.label}),
             "probability": round(prediction.probability, 6),
             "probabilities": {name: round(value, 6) for name, value in prediction.probabilities.items()},
         }

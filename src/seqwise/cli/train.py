@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from seqwise.cli.console import class_table, metrics_table, print_json, print_table, say
+from seqwise.cli.console import class_table, metrics_table, part_table, print_json, say
 from seqwise.cli.options import Json, OptionalDevice, Overwrite, Seed, Set
 
 
@@ -64,6 +64,15 @@ def train(
             metavar="METHOD",
         ),
     ] = "auto",
+    imbalance: Annotated[
+        str | None,
+        typer.Option(
+            help="Treatment of rare classes: ce, weighted, focal, asl, effective, logit_adjusted, ldam, balanced_softmax, "
+            "prior_correction, oversample, undersample, square_root, class_balanced, progressive, smote, borderline_smote, "
+            "adasyn. seqwise compare shows them on your data.",
+            metavar="NAME",
+        ),
+    ] = None,
     model: Annotated[
         str | None, typer.Option(help="wide_deep, recurrent or linear: model.architecture.", metavar="NAME")
     ] = None,
@@ -98,6 +107,7 @@ def train(
       seqwise train reviews.csv --text review --label sentiment --out my-model
       seqwise train sms_spam --test sms_spam --positive spam --out spam-model
       seqwise train sms_spam --positive spam --out m --threshold precision=0.99 --calibrate platt
+      seqwise train tweets.csv --text tweet --label tone --out m --imbalance logit_adjusted
       seqwise train names.tsv --text name --label sex --out m --time-budget 5m --set model.cell=gru
     """
     started = time.monotonic()  # the imports that follow count: they take seconds on a cold machine
@@ -117,6 +127,7 @@ def train(
             "training.device": device,
             "training.seed": seed,
         },
+        treatment=imbalance,
     )
     request = TrainingRequest(
         data=data,
@@ -138,11 +149,7 @@ def train(
             metrics_table(block, f"{part.capitalize()}: {block['examples']:,} examples, 95% intervals in brackets")
         class_table(outcome.metrics.get("test", outcome.metrics["validation"]))
         if len(outcome.parts) > 1:
-            rows = [
-                [name, f"{figures['accuracy']:.3f}", f"{figures['macro_f1']:.3f}"]
-                for name, figures in outcome.parts.items()
-            ]
-            print_table("What each part reaches alone (validation)", ["part", "accuracy", "macro F1"], rows)
+            part_table(outcome.parts)
         print(outcome.verdict)
         print(f"\nReport:  {out / 'report.html'}")
         print(f'Predict: seqwise predict {out} "a text of yours"')

@@ -4,7 +4,7 @@ from seqwise.data.batches import LengthBatches
 from seqwise.data.browsing import get_data, list_data, show_data
 from seqwise.data.duplicates import Duplicates, find_duplicates
 from seqwise.data.examples import Examples, StreamedColumn, load_examples
-from seqwise.data.labels import label_name
+from seqwise.data.labels import find_separator, label_matrix, label_name, label_set
 from seqwise.data.resampling import Sampler, make_sampler
 from seqwise.data.settings import DataSettings
 from seqwise.data.sources import DataSource, resolve
@@ -23,8 +23,11 @@ __all__ = [
     "StreamedColumn",
     "Table",
     "find_duplicates",
+    "find_separator",
     "get_data",
+    "label_matrix",
     "label_name",
+    "label_set",
     "list_data",
     "load_examples",
     "make_sampler",

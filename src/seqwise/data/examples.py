@@ -11,12 +11,13 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from seqwise.data.labels import label_name
+from seqwise.data.labels import label_name, label_set
 from seqwise.data.tables import Table
 from seqwise.errors import DataError
 
 STREAM_ABOVE = 256 * 2**20  # bytes of text; a larger column stays on disk
 Text = str | list[str]
+Label = str | tuple[str, ...]
 
 
 class StreamedColumn(Sequence[Text]):
@@ -94,7 +95,8 @@ class Examples:
 
     Attributes:
         texts: strings, or lists of strings; a `StreamedColumn` if the file is large.
-        labels: (rows,) strings, or None if no label column was asked for.
+        labels: (rows,) strings; tuples of strings, sorted, where an example may have several labels; None if no label column
+            was asked for.
         weights: (rows,) float64, finite and not negative, or None.
         name: where they came from.
     """
@@ -109,6 +111,11 @@ class Examples:
         """How many examples there are."""
         return len(self.texts)
 
+    @property
+    def multilabel(self) -> bool:
+        """Whether an example may have several labels, or none."""
+        return self.labels is not None and isinstance(self.labels[0], tuple)
+
 
 def load_examples(
     table: Table,
@@ -116,6 +123,7 @@ def load_examples(
     label: str | None = None,
     weight: str | None = None,
     *,
+    separator: str | None = None,
     stream_above: int = STREAM_ABOVE,
 ) -> Examples:
     """Reads and checks the columns that are needed, in one pass.
@@ -123,7 +131,8 @@ def load_examples(
     Args:
         table: where from.
         text: column of the texts (strings, or lists of strings).
-        label: column of the classes; of any type, see `label_name`.
+        label: column of the classes, of any type, see `label_name`; or of lists of labels.
+        separator: of several labels in one text of the label column; None takes the text as one label.
         weight: column of the sample weights.
         stream_above: bytes of text above which the texts stay on disk and are read again in every pass.
 
@@ -140,8 +149,8 @@ def load_examples(
             columns.append(column)
     texts: list[Text] | None = []
     size = count = 0
-    names: dict[str, str] = {}  # one string object a class, however many rows have it
-    labels: list[str | None] = []
+    names: dict[Label, Label] = {}  # one object a class, or a set of labels, however many rows have it
+    labels: list[Label | None] = []
     weights = array("d")
     problems = _Problems(table)
     for chunk in table.iter_chunks(columns=list(dict.fromkeys(columns))):
@@ -153,7 +162,8 @@ def load_examples(
                 texts = None
         if label is not None:
             labels += [
-                _checked_label(value, row, label, names, problems) for row, value in enumerate(chunk[label], count)
+                _checked_label(value, row, label, separator, names, problems)
+                for row, value in enumerate(chunk[label], count)
             ]
         if weight is not None:
             weights.extend(
@@ -167,7 +177,7 @@ def load_examples(
         raise DataError(f"{table.name}: all weights in column {weight!r} are zero")
     return Examples(
         texts=StreamedColumn(table, text, count) if texts is None else texts,
-        labels=None if label is None else np.array(labels, dtype=object),
+        labels=None if label is None else np.fromiter(labels, dtype=object, count=count),
         weights=None if weight is None else np.array(weights, dtype=np.float64),
         name=table.name,
     )
@@ -210,11 +220,16 @@ def _checked_text(value: Any, row: int, column: str, problems: _Problems) -> int
     raise problems.fail(row, f"column {column!r} holds {value!r:.40}, and a text is expected")
 
 
-def _checked_label(value: Any, row: int, column: str, names: dict[str, str], problems: _Problems) -> str | None:
+def _checked_label(
+    value: Any, row: int, column: str, separator: str | None, names: dict[Label, Label], problems: _Problems
+) -> Label | None:
+    several = separator is not None or isinstance(value, list)
     try:
-        name = label_name(value)
+        name = label_set(value, None if isinstance(value, list) else separator) if several else label_name(value)
     except DataError as error:
         raise problems.fail(row, f"column {column!r}: {error}") from None
+    if names and name is not None and isinstance(name, tuple) != isinstance(next(iter(names)), tuple):
+        raise problems.fail(row, f"column {column!r} holds lists of labels in some rows and single labels in others")
     if name is None:
         problems.add(row, f"the label in column {column!r} is missing")
         return None

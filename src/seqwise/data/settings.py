@@ -12,6 +12,12 @@ class DataSettings(BaseModel):
 
     text: str | None = Field(default=None, description="column of the texts; a named data set knows its own")
     label: str | None = Field(default=None, description="column of the classes; a named data set knows its own")
+    separator: str | None = Field(
+        default=None,
+        min_length=1,
+        description="of several labels in one text of the label column; null looks whether there evidently are several, "
+        "'none' takes every text as one label",
+    )
     weight: str | None = Field(default=None, description="column of the sample weights")
     validation: float = Field(
         default=0.1, ge=0, lt=1, description="share split off, class by class, when there is no validation part"

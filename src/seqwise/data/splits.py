@@ -19,8 +19,11 @@ def stratified_split(
     Each class gives its share, rounded so that the whole part is as large as asked. A class with at least two examples is
     in both parts; a class with one stays in training.
 
+    Where examples have several labels, iterative stratification (Sechidis et al. 2011) does the same label by label,
+    the rarest first.
+
     Args:
-        labels: (n,) the class of every example.
+        labels: (n,) the class of every example; or which labels each one has, (n, L).
         share: of the examples that go to validation, from 0 to below 1.
         seed: decides which ones; the same labels, share and seed give the same split everywhere.
 
@@ -35,6 +38,8 @@ def stratified_split(
         raise ConfigurationError(f"the share held back for validation is from 0 to below 1, not {share}")
     if seed < 0:
         raise ConfigurationError(f"a seed is not negative, but this is {seed}")
+    if getattr(labels, "ndim", 1) == 2:
+        return _label_by_label(np.asarray(labels, dtype=bool), share, seed)
     _, classes, counts = np.unique(np.asarray(labels), return_inverse=True, return_counts=True)
     if share == 0:
         return np.arange(len(classes)), np.empty(0, np.int64)
@@ -55,3 +60,26 @@ def _quotas(counts: NDArray[np.int64], share: float) -> NDArray[np.int64]:
     missing = round(float(exact.sum())) - int(quotas.sum())
     quotas[np.argsort(quotas - exact, kind="stable")[:missing]] += 1
     return np.where(counts >= 2, np.clip(quotas, 1, counts - 1), 0)
+
+
+def _label_by_label(has: NDArray[np.bool_], share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Iterative stratification into two parts of examples with labels (n, L); a label of one example stays in training."""
+    size = round(len(has) * share)
+    missing = np.where(has.sum(axis=0) > 1, np.maximum(np.round(has.sum(axis=0) * share), 1), 0)  # wanted of each label
+    free = np.random.default_rng(seed).permutation(len(has))
+    open_, held = np.ones(len(has), dtype=bool), np.zeros(len(has), dtype=bool)
+    while held.sum() < size:
+        left = (has & open_[:, None]).sum(axis=0)
+        if not left.any():
+            break
+        rarest = int(np.where(left > 0, left, len(has) + 1).argmin())
+        candidates = free[(has[:, rarest] & open_)[free]]
+        chosen = candidates[: int(min(max(missing[rarest], 0), size - held.sum()))]
+        held[chosen] = True
+        missing -= has[chosen].sum(axis=0)
+        open_[candidates] = False
+    # Those without labels fill up what is missing, and then any whose labels all occur twice.
+    for fit in (~has.any(axis=1), (~has | (has.sum(axis=0) > 1)).all(axis=1)):
+        rest = free[(fit & ~held)[free]]
+        held[rest[: max(size - int(held.sum()), 0)]] = True
+    return np.flatnonzero(~held), np.flatnonzero(held)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, issparse, vstack
 
 from seqwise.errors import ConfigurationError, DataError, MissingExtraError
 
@@ -51,6 +50,8 @@ def synthesise(
         DataError: features and targets do not belong together, or a class with one example (it has no neighbour).
         MissingExtraError: imbalanced-learn is not installed.
     """
+    from scipy.sparse import csr_matrix, issparse, vstack  # predicting imports this package, and needs no scipy
+
     check_method(method)
     if neighbours < 1:
         raise ConfigurationError(f"neighbours is at least 1, not {neighbours}")

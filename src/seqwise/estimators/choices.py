@@ -8,11 +8,13 @@ from itertools import islice
 from typing import Any
 
 from seqwise.estimators.sections import Sections, with_choices
+from seqwise.losses import ImbalanceSettings
 from seqwise.text import TextSettings, choose_unit
 
 SAMPLE = 2000  # texts looked at
 SMALL = 20_000  # examples
 LARGE = 15_000_000  # characters of all texts together
+MILD = 0.3  # tau of the correction of priors: some recall of rare classes for hardly any accuracy
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Profile:
         classes: C.
         mean_characters: of a text, over a sample.
         fixed_length: number of characters of every text of the sample, where all have the same and there are no words.
+        multilabel: whether an example may have several classes.
     """
 
     unit: str
@@ -32,9 +35,10 @@ class Profile:
     classes: int
     mean_characters: float
     fixed_length: int | None
+    multilabel: bool = False
 
     @classmethod
-    def of(cls, texts: Sequence[Any], classes: int, text: TextSettings) -> Profile:
+    def of(cls, texts: Sequence[Any], classes: int, text: TextSettings, *, multilabel: bool = False) -> Profile:
         """Look at the first texts (the training part is in random order)."""
         sample = list(islice(iter(texts), SAMPLE))
         unit = choose_unit(sample) if text.unit == "auto" else text.unit
@@ -43,6 +47,7 @@ class Profile:
             unit=unit,
             rows=len(texts),
             classes=classes,
+            multilabel=multilabel,
             mean_characters=sum(lengths) / max(len(lengths), 1),
             fixed_length=lengths[0] if unit == "characters" and len(set(lengths)) == 1 and len(sample) > 1 else None,
         )
@@ -97,8 +102,11 @@ def choose(profile: Profile, sections: Sections) -> Sections:
         training_choices |= {"select": "best", "refit": False}
     pure = model.architecture == "recurrent"
     imbalance_choices = {
-        "prior_correction": 0.0 if pure else 0.3,
-        "label_smoothing": 0.1 if not pure and (profile.fixed_length or not (symbols or long_texts)) else 0.0,
+        # Thresholds do for labels what the correction does for classes.
+        "prior_correction": 0.0 if pure or profile.multilabel else MILD,
+        "label_smoothing": 0.1
+        if not (pure or profile.multilabel) and (profile.fixed_length or not (symbols or long_texts))
+        else 0.0,
     }
     return Sections(
         with_choices(sections.text.model_copy(update={"unit": profile.unit}), text_choices),
@@ -136,3 +144,25 @@ CHOSEN = frozenset(
     }
 )
 """The parameters that `choose` has a rule for."""
+
+
+def explain_imbalance(imbalance: ImbalanceSettings, classes: Sequence[str], counts: Sequence[int]) -> str:
+    """Say in one sentence how rare classes are treated, and that it can be done otherwise.
+
+    Args:
+        imbalance: with every value decided.
+        classes: the C names.
+        counts: training examples of each.
+    """
+    rare, common = (pick(range(len(counts)), key=lambda j: counts[j]) for pick in (min, max))
+    plain = ImbalanceSettings()
+    set_here = [
+        f"{name} {value}"
+        for name, value in imbalance.model_dump(exclude={"label_smoothing"}).items()
+        if value is not None and value != getattr(plain, name)
+    ]
+    return (
+        f"Rare classes: {classes[rare]!r} has {counts[rare]:,} training examples, {classes[common]!r} {counts[common]:,}; "
+        f"treated by {', '.join(set_here) or 'nothing but plain cross entropy'}. `seqwise compare` shows every treatment "
+        "on these data, --imbalance NAME takes one."
+    )

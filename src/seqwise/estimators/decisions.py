@@ -7,29 +7,38 @@ from typing import Any
 
 import numpy as np
 
+from seqwise.estimators.choices import MILD
 from seqwise.losses import ImbalanceSettings
 from seqwise.metrics import (
     Criterion,
+    LabelThresholds,
+    Thresholds,
+    choose_label_thresholds,
     choose_thresholds,
     confusion_matrix,
     cost_table,
     expected_calibration_error,
     fit_calibration,
+    fit_label_calibration,
     implied_priors,
+    label_cost_tables,
     quick_figures,
+    quick_label_figures,
 )
+from seqwise.prediction.decisions import two_classes
 
 MOST_CLASSES = 200  # whose confusion matrix is still worth its place in labels.json
 SAVED = ("thresholds", "criterion", "calibration", "implied_priors", "confusion")
 
 
 def distorts(imbalance: ImbalanceSettings) -> bool:
-    """Whether a treatment of rare classes that somebody asked for moves probabilities away from the data's shares.
+    """Whether a treatment of rare classes moves probabilities away from the data's shares.
 
-    Label smoothing does not count, nor does the mild correction of priors that is chosen where nobody sets one.
+    Label smoothing does not count, nor does a correction of priors no stronger than the one chosen by default.
     """
-    ignored = {"label_smoothing"} | ({"prior_correction"} - imbalance.model_fields_set)
-    return imbalance.model_dump(exclude=ignored) != ImbalanceSettings().model_dump(exclude=ignored)
+    mild = {"label_smoothing", "prior_correction"}
+    treated = imbalance.model_dump(exclude=mild) != ImbalanceSettings().model_dump(exclude=mild)
+    return treated or imbalance.prior_correction > MILD
 
 
 def fit_decisions(
@@ -68,15 +77,15 @@ def fit_decisions(
     if number is None and len(classes) == 2:
         number = int(np.bincount(targets, weights=sample_weight, minlength=2).argmin())
     calibration = None
+    judged: dict[str, Any] | None = None
     if calibrate is not None:
-        fitted = fit_calibration(calibrate, targets, probabilities, sample_weight)
-        judged: dict[str, Any] = {"examples": len(targets)}
-        for when, p in (("before", probabilities), ("after", fitted(probabilities))):
-            judged[f"log_loss_{when}"] = quick_figures(targets, p, sample_weight)["log_loss"]
-            judged[f"error_{when}"] = expected_calibration_error(
-                p.max(axis=1), p.argmax(axis=1) == targets, sample_weight
-            )
-        probabilities, calibration = fitted(probabilities), fitted.to_dict()
+        calibration = fit_calibration(calibrate, targets, probabilities, sample_weight)
+        after = calibration(probabilities)
+        judged = {"examples": len(targets)}
+        for when, p in (("before", probabilities), ("after", after)):
+            error = expected_calibration_error(p.max(axis=1), p.argmax(axis=1) == targets, sample_weight)
+            judged |= _judged(when, quick_figures(targets, p, sample_weight)["log_loss"], error)
+        probabilities = after
     thresholds = record = None
     if criterion is not None:
         table = cost_table(costs or {}, list(classes), number) if criterion.name == "cost" else None
@@ -85,30 +94,93 @@ def fit_decisions(
         )
         thresholds = chosen.values.tolist()
         focused = number is not None and criterion.name not in ("cost", "balanced_accuracy")
-        record = {
-            "name": str(criterion),
-            "figure": criterion.figure,
-            "of": classes[number] if focused and number is not None else None,
-            "examples": len(targets),
-            "before": chosen.before,
-            "after": chosen.after,
-            "reached": chosen.reached,
-            "costs": dict(costs) if costs else None,
-        }
+        record = _recorded(
+            criterion, chosen, len(targets), costs, classes[number] if focused and number is not None else None
+        )
     elif calibration is not None and keep_answers:
-        factors = np.exp(np.asarray(fitted.parameters["shift"]))
+        factors = np.exp(np.asarray(calibration.parameters["shift"]))
         thresholds = (factors / factors.sum()).tolist()
-    if calibration is not None:
-        record = {**(record or {}), "calibration": judged}
     confusion = None
     if len(classes) <= MOST_CLASSES:
         confusion = confusion_matrix(targets, probabilities.argmax(axis=1), len(classes)).tolist()
     return {
         "thresholds": thresholds,
-        "criterion": record,
-        "calibration": calibration,
+        "criterion": record if judged is None else {**(record or {}), "calibration": judged},
+        "calibration": None if calibration is None else calibration.to_dict(),
         "implied_priors": implied_priors(targets, probabilities, sample_weight).tolist(),
         "confusion": confusion,
+    }
+
+
+def fit_label_decisions(
+    targets: np.ndarray,
+    probabilities: np.ndarray,
+    labels: Sequence[str],
+    *,
+    calibrate: str | None = None,
+    criterion: Criterion,
+    costs: Mapping[str, float] | None = None,
+    sample_weight: np.ndarray | None = None,
+) -> dict[str, Any]:
+    """The same for labels of which an example may have several: each has a threshold of its own.
+
+    Args:
+        targets: which labels each example has, (n, L).
+        probabilities: (n, L) of the model.
+        labels: the L names.
+        calibrate: "temperature", "platt", "isotonic", or None.
+        criterion: what thresholds are chosen for, on the calibrated probabilities.
+        costs: as `label_cost_tables` reads them; for the criterion "cost".
+        sample_weight: (n,), or None.
+
+    Raises:
+        ConfigurationError: an unknown method, or costs and criterion that do not go together.
+    """
+    calibration = None
+    judged: dict[str, Any] | None = None
+    if calibrate is not None:
+        calibration = fit_label_calibration(calibrate, targets, probabilities, sample_weight)
+        after = calibration(probabilities)
+        weights = None if sample_weight is None else np.repeat(sample_weight, len(labels))
+        judged = {"examples": len(targets)}
+        for when, p in (("before", probabilities), ("after", after)):
+            error = expected_calibration_error(p.ravel(), targets.ravel() > 0, weights)
+            judged |= _judged(when, quick_label_figures(targets > 0, p, sample_weight)["log_loss"], error)
+        probabilities = after
+    tables = label_cost_tables(costs or {}, list(labels)) if criterion.name == "cost" else None
+    chosen = choose_label_thresholds(targets, probabilities, criterion, costs=tables, sample_weight=sample_weight)
+    record = _recorded(criterion, chosen, len(targets), costs, None)
+    record["shared"] = chosen.shared
+    pairs = [(targets[:, j].astype(np.int64), two_classes(probabilities[:, j])) for j in range(len(labels))]
+    return {
+        "thresholds": chosen.values.tolist(),
+        "criterion": record if judged is None else {**record, "calibration": judged},
+        "calibration": None if calibration is None else calibration.to_dict(),
+        "implied_priors": [float(implied_priors(true, p, sample_weight)[1]) for true, p in pairs],
+        "confusion": None,
+    }
+
+
+def _judged(when: str, log_loss: float, error: float) -> dict[str, float]:
+    return {f"log_loss_{when}": log_loss, f"error_{when}": error}
+
+
+def _recorded(
+    criterion: Criterion,
+    chosen: Thresholds | LabelThresholds,
+    examples: int,
+    costs: Mapping[str, float] | None,
+    of: str | None,
+) -> dict[str, Any]:
+    return {
+        "name": str(criterion),
+        "figure": criterion.figure,
+        "of": of,
+        "examples": examples,
+        "before": chosen.before,
+        "after": chosen.after,
+        "reached": bool(np.all(chosen.reached)),
+        "costs": dict(costs) if costs else None,
     }
 
 
@@ -125,11 +197,13 @@ def describe_decisions(decisions: Mapping[str, Any], classes: Sequence[str]) -> 
         sentences.append("Its thresholds leave the answers as the training made them.")
     elif decisions.get("thresholds"):
         values = decisions["thresholds"]
-        if len(classes) == 2:
+        if len(classes) == 2 and "shared" not in record:
             name = record["of"] or classes[1]
             place = f"{name!r} from the probability {values[list(classes).index(name)]:.3g}"
         else:
-            place = f"one for each of {len(classes)} classes"
+            place = f"one for each of {len(classes)} " + ("labels" if "shared" in record else "classes")
+            if "shared" in record:
+                place += f", drawn to {record['shared']:.3g} where a label has few examples"
         figure = record["figure"] + (f" of {record['of']!r}" if record["of"] else "")
         missed = "" if record["reached"] else ", which is as near as any threshold comes"
         sentences.append(

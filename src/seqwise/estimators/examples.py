@@ -10,6 +10,7 @@ import numpy as np
 
 from seqwise.data import stratified_split
 from seqwise.errors import DataError
+from seqwise.estimators.labels import LabelCode
 from seqwise.models import EncodedExamples, TextFeatures
 
 Texts = Sequence[Any]
@@ -17,7 +18,7 @@ Texts = Sequence[Any]
 
 @dataclass(frozen=True)
 class Part:
-    """Texts with class indices (n,) and sample weights (n,) or None."""
+    """Texts with targets, see `LabelCode`, and sample weights (n,) or None."""
 
     texts: Texts
     targets: np.ndarray
@@ -59,38 +60,6 @@ def check_texts(X: Any, *, unit: str) -> Texts:
     return texts
 
 
-def encode_labels(y: Any, rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sorted classes (C,) and the class index of every row (n,).
-
-    Raises:
-        DataError: y has another length than X, missing labels, or one class only.
-    """
-    labels = np.asarray(y if hasattr(y, "dtype") or isinstance(y, Sequence) else list(y))
-    if labels.ndim != 1 or len(labels) != rows:
-        raise DataError(f"X has {rows} rows, y has shape {labels.shape}: one label a row is needed")
-    if rows == 0:
-        raise DataError("there is no example to learn from")
-    missing = [i for i, label in enumerate(labels.tolist(), start=1) if label is None or label != label]
-    if missing:
-        raise DataError(f"row {missing[0]} of y has no label ({len(missing)} in all)")
-    classes, targets = np.unique(labels, return_inverse=True)
-    if len(classes) < 2:
-        raise DataError(f"there is only one class, {classes.tolist()[0]!r}: a classifier needs at least two")
-    return classes, targets.astype(np.int64)
-
-
-def describe_labels(classes: np.ndarray, counts: np.ndarray, positive: Any = None) -> dict[str, Any]:
-    """Return what `labels.json` holds of a fitted classifier: classes (C,) and training examples of each, (C,)."""
-    return {
-        "classes": classes.tolist(),
-        "counts": counts.tolist(),
-        "priors": (counts / counts.sum()).tolist(),
-        "thresholds": None,
-        "positive": positive,
-        "calibration": None,
-    }
-
-
 def normalised_weights(sample_weight: Any, rows: int) -> np.ndarray | None:
     """Return the weights scaled to mean one, (n,) float64, or None.
 
@@ -115,7 +84,7 @@ def held_out(
     texts: Texts,
     targets: np.ndarray,
     weights: np.ndarray | None,
-    classes: np.ndarray,
+    labels: LabelCode,
     share: float,
     validation_data: tuple[Any, ...] | None,
     *,
@@ -129,17 +98,9 @@ def held_out(
     """
     whole = Part(texts, targets, weights)
     if validation_data is not None:
-        others, labels = check_texts(validation_data[0], unit=unit), np.asarray(validation_data[1])
-        if labels.shape != (len(others),):
-            raise DataError(f"the validation data have {len(others)} texts and labels of shape {labels.shape}")
-        known = np.searchsorted(classes, labels).clip(max=len(classes) - 1)
-        unseen = np.flatnonzero(classes[known] != labels)
-        if len(unseen):
-            raise DataError(
-                f"row {unseen[0] + 1} of the validation data has the label {labels[unseen[0]]!r}, unseen in training"
-            )
+        others = check_texts(validation_data[0], unit=unit)
         own = normalised_weights(validation_data[2] if len(validation_data) > 2 else None, len(others))
-        return whole, Part(others, known.astype(np.int64), own)
+        return whole, Part(others, labels.targets_of(validation_data[1], len(others)), own)
     if share == 0:
         return whole, None
     if not 0 < share < 1:

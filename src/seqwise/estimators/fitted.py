@@ -13,13 +13,23 @@ import numpy as np
 import torch
 
 from seqwise.data import StreamedColumn
+from seqwise.estimators.balancing import check_linear, class_factors, log_shares, logit_adjustment
 from seqwise.estimators.examples import Part
-from seqwise.estimators.fitting import Fitting, class_weights, fingerprint_of
-from seqwise.estimators.joining import TYPICAL, fit_scales, mixture
+from seqwise.estimators.fitting import Fitting, count_classes, fingerprint_of
+from seqwise.estimators.joining import TYPICAL, fit_label_scales, fit_scales, mixture
 from seqwise.estimators.linear import fit_linear_part
 from seqwise.estimators.sections import Sections
-from seqwise.metrics import quick_figures
-from seqwise.models import EncodedExamples, LinearPart, SequenceModel, TextFeatures, run_batched, softmax
+from seqwise.estimators.synthetic import check_synthetic, refit_head
+from seqwise.metrics import quick_figures, quick_label_figures
+from seqwise.models import (
+    EncodedExamples,
+    LinearPart,
+    RecurrentPart,
+    SequenceModel,
+    TextFeatures,
+    probabilities,
+    run_batched,
+)
 from seqwise.text import Ragged
 from seqwise.training import Callback, History
 
@@ -32,46 +42,71 @@ class FittedModel:
 
     Attributes:
         sections: with every value decided.
+        classes: the C classes or labels.
         features: fitted on the training texts.
         module: the parts, their scales, the shift.
         counts: training examples of each class, (C,).
+        examples: n of the training.
+        multilabel: whether an example may have several labels.
         history: of the recurrent part; empty without one.
     """
 
     sections: Sections
+    classes: Sequence[Any]
     features: TextFeatures
     module: SequenceModel
     counts: np.ndarray
+    examples: int
+    multilabel: bool = False
     history: History = field(default_factory=History)
 
     def contributions(self, examples: EncodedExamples) -> tuple[dict[str, dict[str, float]], np.ndarray]:
         """Return the figures of every part alone and of all together, and the probabilities of all together, (n, C)."""
         assert examples.targets is not None
-        logits = self._logits(examples)
+        logits, quick = self._logits(examples), quick_label_figures if self.multilabel else quick_figures
         figures = {
-            name: quick_figures(examples.targets, softmax(logits[:, i]), examples.weights)
+            name: quick(examples.targets, probabilities(logits[:, i], multilabel=self.multilabel), examples.weights)
             for i, name in enumerate(self.module.parts)
         }
-        probabilities = softmax(logits.sum(axis=1) + self.module.shift.cpu().numpy())
+        together = probabilities(logits.sum(axis=1) + self.module.shift.cpu().numpy(), multilabel=self.multilabel)
         if len(self.module.parts) > 1:
-            figures["together"] = quick_figures(examples.targets, probabilities, examples.weights)
-        return figures, probabilities
+            figures["together"] = quick(examples.targets, together, examples.weights)
+        return figures, together
 
     def join(self, held_out: EncodedExamples | None) -> None:
         """Make the parts comparable and mix them, by examples that none was fitted on where there are any."""
         names = list(self.module.parts)
-        if "linear" not in names:
-            return
-        scales = np.array([TYPICAL[name] for name in names]) * (mixture(0.5) if len(names) > 1 else 1.0)
-        if held_out is not None:
-            assert held_out.targets is not None
-            scales = fit_scales(names, self._logits(held_out), held_out.targets, held_out.weights)
-        self.module.scales.copy_(torch.from_numpy(scales))
+        shift = np.zeros(len(self.counts))
+        if "linear" in names:
+            scales = np.array([TYPICAL[name] for name in names]) * (mixture(0.5) if len(names) > 1 else 1.0)
+            if held_out is not None:
+                scales, shift = self._fit_scales(names, held_out)
+            self.module.scales.copy_(torch.from_numpy(scales))
+        if not self.multilabel:
+            # Joined with what the loss adds to the logits of the recurrent part, and answered without it, whole.
+            share = self.module.scales[names.index("recurrent")].item() if "recurrent" in names else 0.0
+            shift = (share - 1) * logit_adjustment(self.sections.imbalance, self.counts)
+        self.module.shift.copy_(torch.from_numpy(shift - self._prior_correction()))
 
-    def correct_priors(self) -> None:
-        """Subtract tau log(class share) from the logits, tau being `imbalance.prior_correction`."""
-        shares = (self.counts + 1) / (self.counts.sum() + len(self.counts))
-        self.module.shift.copy_(torch.from_numpy(-self.sections.imbalance.prior_correction * np.log(shares)))
+    def _fit_scales(self, names: list[str], held_out: EncodedExamples) -> tuple[np.ndarray, np.ndarray]:
+        targets, weights, logits = held_out.targets, held_out.weights, self._logits(held_out)
+        assert targets is not None
+        if self.multilabel:
+            return fit_label_scales(names, logits, targets, weights)
+        imbalance = self.sections.imbalance
+        if "recurrent" in names:
+            logits[:, names.index("recurrent")] += logit_adjustment(imbalance, self.counts)
+        factors = class_factors(imbalance, self.classes, self.counts)
+        if factors is not None:
+            weights = factors[targets] * (1.0 if weights is None else weights)
+        return fit_scales(names, logits, targets, weights), np.zeros(len(self.counts))
+
+    def _prior_correction(self) -> np.ndarray:
+        """tau log(class share), of labels tau times the log odds of each, (C,); tau is `imbalance.prior_correction`."""
+        tau = self.sections.imbalance.prior_correction
+        if self.multilabel:
+            return tau * np.log((self.counts + 1) / (self.examples - self.counts + 1))
+        return tau * log_shares(self.counts)
 
     def _logits(self, examples: EncodedExamples) -> np.ndarray:
         """The scaled logits of every part, (n, parts, C)."""
@@ -124,7 +159,9 @@ class SequenceFit:
         features = TextFeatures(text, model, folder)
         examples = training.fitted(features)
         held = None if held_out is None else held_out.encoded(features)
-        counts = np.bincount(training.targets, minlength=len(self.classes))
+        multilabel = training.targets.ndim == 2
+        counts = count_classes(training.targets, len(self.classes)).astype(np.int64)
+        check_synthetic(self.sections, self.classes, counts, multilabel=multilabel)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.sections.training.seed)
             module = SequenceModel(
@@ -133,7 +170,9 @@ class SequenceFit:
                 ngrams=features.ngram_count,
                 classes=len(self.classes),
             )
-        fitted = FittedModel(self.sections, features, module, counts)
+        if "recurrent" not in module.parts:
+            check_linear(self.sections.imbalance)
+        fitted = FittedModel(self.sections, self.classes, features, module, counts, len(training.targets), multilabel)
         if "linear" in module.parts:
             self._fit_linear(cast(LinearPart, module.parts["linear"]), features, examples, counts)
         if "recurrent" in module.parts:
@@ -147,9 +186,10 @@ class SequenceFit:
                 fingerprint=fingerprint_of(examples),
             )
             fitted.history = loop(module.parts["recurrent"], examples, held)
+            if not fitted.history.interrupted:
+                refit_head(cast(RecurrentPart, module.parts["recurrent"]), examples, self.sections, self.classes)
             module.to(next(module.parts["recurrent"].parameters()).device)
         fitted.join(held)
-        fitted.correct_priors()
         return fitted, held
 
     def refit(self, first: FittedModel, whole: Part) -> tuple[FittedModel, bool]:
@@ -166,6 +206,7 @@ class SequenceFit:
             first.history.stopped = second.history.stopped
             return first, False
         second.module.scales.copy_(first.module.scales)
+        second.module.shift.copy_(first.module.shift)
         second.history = first.history
         return second, True
 
@@ -175,14 +216,14 @@ class SequenceFit:
         assert features.ngrams is not None
         assert examples.ngrams is not None
         assert examples.targets is not None
-        weights = class_weights(self.sections.imbalance, self.classes, counts)
+        factors = class_factors(self.sections.imbalance, self.classes, counts)
         fit_linear_part(
             part,
             examples.ngrams,
             examples.targets,
             # A row has length 1 over all kinds of n-grams together: more kinds leave less of it to each.
             penalty=self.sections.model.linear_c * len(features.ngrams.blocks),
-            class_weight=None if weights is None else dict(enumerate(weights.tolist())),
+            class_weight=None if factors is None else dict(enumerate(factors.tolist())),
             sample_weight=examples.weights,
             seed=self.sections.training.seed,
         )

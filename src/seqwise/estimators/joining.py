@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 
-from seqwise.models import softmax
+from seqwise.models import sigmoid, softmax
 
 BOUNDS = {"linear": (0.5, 10.0), "recurrent": (0.2, 1.5)}  # of the factor that makes a part's logits probabilities
 TYPICAL = {"linear": 3.0, "recurrent": 0.8}  # the factor where there is nothing held out to fit it on
@@ -84,3 +84,59 @@ def fit_temperature(
 def _loss(logits: np.ndarray, targets: np.ndarray, sample_weight: np.ndarray | None) -> float:
     true = softmax(logits)[np.arange(len(targets)), targets]
     return float(np.average(-np.log(np.maximum(true, 1e-300)), weights=sample_weight))
+
+
+def fit_label_scales(
+    names: Sequence[str], logits: np.ndarray, targets: np.ndarray, sample_weight: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same for labels of which any may be right: the factor of each part, (parts,), and a shift of each label, (L,).
+
+    Each part gets one temperature and a shift of each label (Platt 1999), the parts are mixed as in `fit_scales`, and the
+    mixture gets its own temperature and shifts. The belief in the typical factor is the same, and a shift is pulled to zero
+    as by one example.
+
+    Args:
+        names: of the parts, keys of `TYPICAL`.
+        logits: (n, parts, L).
+        targets: which labels each example has, (n, L).
+        sample_weight: (n,) or None.
+    """
+    weights = np.ones(len(targets)) if sample_weight is None else sample_weight
+    factors, shifts = zip(
+        *(_fit_sigmoids(logits[:, i], targets, weights, TYPICAL[name]) for i, name in enumerate(names)), strict=True
+    )
+    if len(names) == 1:
+        return np.array(factors), shifts[0]
+    tempered = logits * np.array(factors)[:, None] + np.stack(shifts)
+
+    def cost(share: float) -> float:
+        mixed = np.einsum("npl,p->nl", tempered, mixture(share))
+        return float(weights @ _label_losses(mixed, targets)) + PRIOR * (share - 0.5) ** 2
+
+    best = mixture(min(np.linspace(0, 1, 21), key=cost))
+    factor, shift = _fit_sigmoids(np.einsum("npl,p->nl", tempered, best), targets, weights, 1.0)
+    return factor * np.array(factors) * best, factor * best @ np.stack(shifts) + shift
+
+
+def _fit_sigmoids(
+    logits: np.ndarray, targets: np.ndarray, weights: np.ndarray, typical: float
+) -> tuple[float, np.ndarray]:
+    """One factor of all logits (n, L), and a shift of each label, of least log loss."""
+
+    def cost(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        factor, shift = np.exp(parameters[0]), parameters[1:]
+        z = factor * logits + shift
+        error = weights[:, None] * (sigmoid(z) - targets)
+        pull = parameters[0] - np.log(typical)
+        loss = weights @ _label_losses(z, targets) + PULL * pull**2 + shift @ shift / 2
+        slope = factor * (error * logits).sum() + 2 * PULL * pull
+        return float(loss), np.concatenate([[slope], error.sum(axis=0) + shift])
+
+    start = np.concatenate([[np.log(typical)], np.zeros(logits.shape[1])])
+    found = minimize(cost, start, jac=True, method="L-BFGS-B").x
+    return float(np.exp(found[0])), found[1:]
+
+
+def _label_losses(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """The log loss of every example, summed over its labels, (n,)."""
+    return (np.logaddexp(0, logits) - targets * logits).sum(axis=1)

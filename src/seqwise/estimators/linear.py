@@ -19,6 +19,7 @@ from seqwise.models import LinearPart
 from seqwise.text import Ragged
 
 LARGEST = 150_000_000  # n-grams in all rows together: the solver copies them, 16 bytes each
+LABEL_PENALTY = 0.1  # of the penalty C: labels of which an example has several are noisier than classes
 
 
 def fit_linear_part(
@@ -36,9 +37,9 @@ def fit_linear_part(
     Args:
         part: with as many outputs as there are classes.
         ngrams: weighted features of n examples.
-        targets: class indices, (n,); every class need not occur.
+        targets: class indices, (n,); every class need not occur. Or which labels each example has, (n, L).
         penalty: C, the weight of the loss against the L2 norm.
-        class_weight: factor of the loss by class index.
+        class_weight: factor of the loss by class index; of labels, of the loss of the examples that have the label.
         sample_weight: factor of the loss by example, (n,).
         seed: of the solver's order, and of the sample that is taken of data beyond `LARGEST`.
 
@@ -53,17 +54,26 @@ def fit_linear_part(
         targets, sample_weight = targets[rows], None if sample_weight is None else sample_weight[rows]
     values = ngrams.values
     matrix = csr_matrix((values, ngrams.ids, ngrams.offsets), shape=(len(ngrams), part.weight.num_embeddings))
-    solver = LinearSVC(C=penalty, class_weight=class_weight, random_state=seed, max_iter=200, tol=1e-2)
+    weight, bias = np.zeros((part.bias.shape[0], matrix.shape[1])), np.full(part.bias.shape[0], -1.0)
     with warnings.catch_warnings():
         # Two hundred sweeps leave a remainder on some data that changes no decision.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        solver.fit(matrix, targets, sample_weight=sample_weight)
-    weight, bias = np.zeros((part.bias.shape[0], matrix.shape[1])), np.full(part.bias.shape[0], -1.0)
-    if len(solver.classes_) == 2:  # one plane for two classes: each class gets half of it
-        weight[solver.classes_] = np.concatenate([-solver.coef_, solver.coef_]) / 2
-        bias[solver.classes_] = np.concatenate([-solver.intercept_, solver.intercept_]) / 2
-    else:
-        weight[solver.classes_], bias[solver.classes_] = solver.coef_, solver.intercept_
+        if targets.ndim == 2:
+            for label in np.flatnonzero(targets.any(axis=0) & ~targets.all(axis=0)):
+                factor = None if class_weight is None else {0: 1.0, 1: class_weight[int(label)]}
+                solver = LinearSVC(
+                    C=LABEL_PENALTY * penalty, class_weight=factor, random_state=seed, max_iter=200, tol=1e-2
+                )
+                solver.fit(matrix, targets[:, label].astype(int), sample_weight=sample_weight)
+                weight[label], bias[label] = solver.coef_[0], solver.intercept_[0]
+        else:
+            solver = LinearSVC(C=penalty, class_weight=class_weight, random_state=seed, max_iter=200, tol=1e-2)
+            solver.fit(matrix, targets, sample_weight=sample_weight)
+            if len(solver.classes_) == 2:  # one plane for two classes: each class gets half of it
+                weight[solver.classes_] = np.concatenate([-solver.coef_, solver.coef_]) / 2
+                bias[solver.classes_] = np.concatenate([-solver.intercept_, solver.intercept_]) / 2
+            else:
+                weight[solver.classes_], bias[solver.classes_] = solver.coef_, solver.intercept_
     with torch.no_grad():
         part.weight.weight.copy_(torch.from_numpy(weight.T))
         part.bias.copy_(torch.from_numpy(bias))

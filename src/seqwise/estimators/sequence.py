@@ -13,12 +13,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from seqwise.errors import ConfigurationError, ModelFolderError
 from seqwise.estimators.choices import CHOSEN, Profile, choose
-from seqwise.estimators.decisions import SAVED, distorts, fit_decisions
-from seqwise.estimators.examples import check_texts, describe_labels, encode_labels, held_out, normalised_weights
+from seqwise.estimators.decisions import SAVED, distorts, fit_decisions, fit_label_decisions
+from seqwise.estimators.examples import check_texts, held_out, normalised_weights
 from seqwise.estimators.fitted import FittedModel, SequenceFit
+from seqwise.estimators.labels import LabelCode, describe_labels
 from seqwise.estimators.sections import AUTO, Sections
 from seqwise.losses import ImbalanceSettings
-from seqwise.metrics import check_method, parse_criterion
+from seqwise.metrics import Criterion, parse_criterion
 from seqwise.models import ModelSettings, SavedModel
 from seqwise.prediction import Decisions, FolderContent, Predictor, read_folder, resolve_device, restore, write_folder
 from seqwise.text import TextSettings
@@ -38,6 +39,8 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
 
     Args:
         validation: share of the training data held back to choose the best epoch when `fit` is given no validation data.
+        multilabel: whether an example may have several labels or none: y holds a list of labels in every row, or is a matrix
+            of 1 and 0; "auto" looks. Then every label has a probability and a threshold of its own.
         verbose: show progress on standard error.
 
     Attributes:
@@ -126,6 +129,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         checkpoint_seconds: float | str = 60.0,
         # this estimator
         validation: float = 0.1,
+        multilabel: bool | str = AUTO,
         verbose: bool = False,
     ) -> None:
         self.unit, self.lowercase, self.normalize, self.punctuation = unit, lowercase, normalize, punctuation
@@ -160,7 +164,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         self.metric, self.select, self.refit = metric, select, refit
         self.average, self.average_decay, self.seed, self.device = average, average_decay, seed, device
         self.precision, self.time_budget, self.checkpoint_seconds = precision, time_budget, checkpoint_seconds
-        self.validation, self.verbose = validation, verbose
+        self.validation, self.multilabel, self.verbose = validation, multilabel, verbose
 
     @classmethod
     def from_settings(
@@ -171,6 +175,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         imbalance: ImbalanceSettings | None = None,
         training: TrainingSettings | None = None,
         validation: float = 0.1,
+        multilabel: bool | str = AUTO,
         verbose: bool = False,
     ) -> Self:
         """Return an estimator with the parameters of the sections; what they leave to the data is chosen in `fit`."""
@@ -180,7 +185,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
             imbalance or ImbalanceSettings(),
             training or TrainingSettings(),
         )
-        return cls(**sections.flat(CHOSEN), validation=validation, verbose=verbose)
+        return cls(**sections.flat(CHOSEN), validation=validation, multilabel=multilabel, verbose=verbose)
 
     def fit(
         self,
@@ -197,7 +202,8 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
 
         Args:
             X: n texts; read more than once, never changed.
-            y: n labels of any type that sorts.
+            y: n labels of any type that sorts; n lists of labels, or a matrix (n, L) of 1 and 0, where an example may have
+                several.
             sample_weight: n non-negative factors of the loss; scaled to mean one.
             validation_data: (X, y) or (X, y, sample_weight) to choose by; without it a stratified share of the data is held
                 back. With `refit` these examples too are learned from in the end.
@@ -212,12 +218,14 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         started = time.perf_counter()
         sections = Sections.of(self, CHOSEN)
         texts = check_texts(X, unit=self.unit)
-        self.classes_, targets = encode_labels(y, len(texts))
+        self.code_, targets = LabelCode.of(y, len(texts), self.multilabel)
+        self.classes_ = self.code_.classes
         weights = normalised_weights(sample_weight, len(texts))
         training, held = held_out(
-            texts, targets, weights, self.classes_, self.validation, validation_data, seed=self.seed, unit=self.unit
+            texts, targets, weights, self.code_, self.validation, validation_data, seed=self.seed, unit=self.unit
         )
-        self.settings_ = choose(Profile.of(training.texts, len(self.classes_), sections.text), sections)
+        profile = Profile.of(training.texts, len(self.classes_), sections.text, multilabel=self.code_.multilabel)
+        self.settings_ = choose(profile, sections)
         fit = SequenceFit(
             self.settings_,
             self.classes_.tolist(),
@@ -240,15 +248,18 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, X: Iterable[Text]) -> np.ndarray:
-        """Return class probabilities, (n, C), columns in the order of `classes_`."""
+        """Return class probabilities, (n, C), columns in the order of `classes_`; of labels each one's own."""
         check_is_fitted(self, "fitted_")
         predictor = Predictor(self._content(), SavedModel(self.fitted_.module, self.fitted_.features))
         return predictor.predict_proba(check_texts(X, unit=self.unit))
 
     def predict(self, X: Iterable[Text]) -> np.ndarray:
-        """Return the class of each text, (n,): the most probable one, or what the thresholds of `choose_decisions` say."""
+        """Return the class of each text, (n,): the most probable one, or what the thresholds of `choose_decisions` say.
+
+        With several labels: those that reach their thresholds, as tuples (n,), or as a matrix (n, L) where y was one.
+        """
         check_is_fitted(self, "fitted_")
-        return self.classes_[Decisions.from_labels(self.labels_).decide(self.predict_proba(X))]
+        return self.code_.labels_of(Decisions.from_labels(self.labels_).decide(self.predict_proba(X)))
 
     def choose_decisions(
         self,
@@ -263,10 +274,11 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
 
         Args:
             threshold: "f1" (or f2, f0.5), "recall=0.9", "precision=0.99", "cost", "balanced_accuracy" or "youden"; None for
-                the most probable class.
+                the most probable class, of several labels for the best F1 of each.
             calibrate: "temperature", "bcts", "vector", "platt" or "isotonic"; None leaves the probabilities as they are.
                 "auto": where `imbalance` has a treatment that distorts probabilities, "bcts", without changing an answer
-                unless a threshold is asked for; otherwise None.
+                unless a threshold is asked for; otherwise None. Of several labels: "temperature", "platt" (which "auto" then
+                means) or "isotonic", label by label.
             positive: the class of interest; None takes the rarer one of two.
             costs: for "cost": `fp`, `fn`, a class, or `TRUE>ANSWER` -> what such a mistake costs; others cost 1.
             sample_weight: of the validation examples, or None.
@@ -276,25 +288,37 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self, "fitted_")
         criterion = None if threshold is None else parse_criterion(threshold)
-        automatic = calibrate == AUTO
+        several, automatic = self.code_.multilabel, calibrate == AUTO
         if automatic:
-            calibrate = "bcts" if distorts(Sections.of(self, CHOSEN).imbalance) else None
-        if calibrate is not None:
-            check_method(calibrate)
+            calibrate = ("platt" if several else "bcts") if distorts(self.settings_.imbalance) else None
         if self.validation_ is None:
             raise ConfigurationError("thresholds and calibration are chosen on validation examples, and there are none")
         _, targets, probabilities = self.validation_
-        self.decisions_ = fit_decisions(
-            targets,
-            probabilities,
-            [str(name) for name in self.classes_],
-            calibrate=calibrate,
-            keep_answers=automatic,
-            criterion=criterion,
-            positive=None if positive is None else str(positive),
-            costs=costs,
-            sample_weight=sample_weight,
-        )
+        names = [str(name) for name in self.classes_]
+        if several:
+            if positive is not None:
+                raise ConfigurationError("a class of interest is for one class a text; every label is of interest here")
+            self.decisions_ = fit_label_decisions(
+                targets,
+                probabilities,
+                names,
+                calibrate=calibrate,
+                criterion=criterion or Criterion("f", 1.0),
+                costs=costs,
+                sample_weight=sample_weight,
+            )
+        else:
+            self.decisions_ = fit_decisions(
+                targets,
+                probabilities,
+                names,
+                calibrate=calibrate,
+                keep_answers=automatic,
+                criterion=criterion,
+                positive=None if positive is None else str(positive),
+                costs=costs,
+                sample_weight=sample_weight,
+            )
         return self
 
     def save(
@@ -342,10 +366,15 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         estimator = cls(
             **sections.flat(frozenset()), validation=content.settings.get("data", {}).get("validation", 0.1)
         ).set_params(device=device)
-        counts = np.array(content.labels["counts"])
-        estimator.classes_, estimator.settings_ = np.array(content.classes), sections
-        estimator.fitted_ = FittedModel(sections, model.features, model.module.to(target), counts)
-        estimator.decisions_ = {name: content.labels[name] for name in SAVED if name in content.labels}
+        labels, several = content.labels, content.labels.get("kind") == "multilabel"
+        counts = np.array(labels["counts"])
+        estimator.code_ = LabelCode(np.array(content.classes), several, labels.get("indicator", False))
+        estimator.classes_, estimator.settings_ = estimator.code_.classes, sections
+        examples = labels["examples"] if several else int(counts.sum())
+        estimator.fitted_ = FittedModel(
+            sections, content.classes, model.features, model.module.to(target), counts, examples, several
+        )
+        estimator.decisions_ = {name: labels[name] for name in SAVED if name in labels}
         estimator.validation_ = None
         return estimator
 
@@ -362,5 +391,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
             "unit": self.settings_.text.unit,
             "settings": {"data": data or {"validation": self.validation}, **self.settings_.to_dict()},
         }
-        labels = {**describe_labels(self.classes_, self.fitted_.counts, positive), **self.decisions_}
+        several = self.fitted_.examples if self.code_.multilabel else None
+        described = describe_labels(self.classes_, self.fitted_.counts, positive, examples=several)
+        labels = {**described, "indicator": self.code_.indicator, **self.decisions_}
         return FolderContent(Path(), config, {}, {}, labels)

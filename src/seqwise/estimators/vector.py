@@ -16,9 +16,11 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from seqwise.errors import ConfigurationError, DataError, ModelFolderError
-from seqwise.estimators.examples import describe_labels, encode_labels, normalised_weights
+from seqwise.estimators.examples import normalised_weights
 from seqwise.estimators.fitting import Fitting
+from seqwise.estimators.labels import LabelCode, describe_labels
 from seqwise.estimators.sections import AUTO, section_of, with_choices
+from seqwise.estimators.synthetic import with_synthetic
 from seqwise.losses import ImbalanceSettings
 from seqwise.models import EncodedExamples, VectorModel, logits_of, softmax
 from seqwise.prediction import read_folder, write_folder
@@ -63,6 +65,8 @@ class VectorClassifier(ClassifierMixin, BaseEstimator):
         max_ngrams: int = 200_000,
         class_weight: str | dict[Any, float] | None = None,
         label_smoothing: float = 0.0,
+        sampler: str = "instance",
+        synthetic: str | None = None,
         epochs: int | str = AUTO,
         batch_size: int | str = AUTO,
         optimizer: str = "adam",
@@ -79,6 +83,7 @@ class VectorClassifier(ClassifierMixin, BaseEstimator):
         self.word_ngrams, self.character_ngrams = word_ngrams, character_ngrams
         self.ngram_weighting, self.max_ngrams = ngram_weighting, max_ngrams
         self.class_weight, self.label_smoothing = class_weight, label_smoothing
+        self.sampler, self.synthetic = sampler, synthetic
         self.epochs, self.batch_size, self.optimizer, self.learning_rate = epochs, batch_size, optimizer, learning_rate
         self.momentum, self.weight_decay, self.clip_norm, self.clip_value = (
             momentum,
@@ -115,15 +120,18 @@ class VectorClassifier(ClassifierMixin, BaseEstimator):
                 self.mean_, self.scale_ = _mean_and_spread(X, normalised_weights(sample_weight, X.shape[0]))
         check_classification_targets(labels)
         examples = self._encoded(X)
-        self.classes_, targets = encode_labels(labels, len(examples))
+        code, targets = LabelCode.of(labels, len(examples))
+        self.classes_ = code.classes
         self.counts_ = np.bincount(targets)
-        training = with_choices(training, _choices(len(examples), training))
         examples = EncodedExamples(
             ngrams=examples.ngrams,
             vectors=examples.vectors,
             targets=targets,
             weights=normalised_weights(sample_weight, len(examples)),
         )
+        if imbalance.synthetic is not None:
+            examples = with_synthetic(examples, self.classes_.tolist(), imbalance.synthetic, seed=training.seed)
+        training = with_choices(training, _choices(len(examples), training))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(training.seed)
             self.module_ = self._build()

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seqwise.data import DataSettings
 from seqwise.errors import ConfigurationError, FileError
-from seqwise.losses import ImbalanceSettings
+from seqwise.losses import ImbalanceSettings, find_treatment
 from seqwise.models import ModelSettings
 from seqwise.text import TextSettings
 from seqwise.training import TrainingSettings
@@ -57,18 +57,20 @@ def build_configuration(
     overrides: Sequence[str] = (),
     flags: Mapping[str, Any] | None = None,
     base: Mapping[str, Any] | None = None,
+    treatment: str | None = None,
 ) -> Configuration:
-    """Join what the person gave, later over earlier: `base`, the file, `--set` entries, flags.
+    """Join what the person gave, later over earlier: `base`, the file, the treatment, `--set` entries, flags.
 
     Args:
         file: a YAML file with the sections data, text, model, imbalance, training.
         overrides: "section.key=value", the value written as in YAML.
         flags: "section.key" to value; None means that the flag was not given.
         base: sections to start from (a recipe's).
+        treatment: of rare classes, by name: values of the section `imbalance`.
 
     Raises:
         FileError: the file is missing or not UTF-8 text.
-        ConfigurationError: it is no YAML, a key is unknown, or a value is not allowed.
+        ConfigurationError: it is no YAML, a key or the treatment is unknown, or a value is not allowed.
     """
     tree: dict[str, Any] = {section: dict(values) for section, values in (base or {}).items()}
     if file is not None:
@@ -76,6 +78,8 @@ def build_configuration(
             if not isinstance(values, Mapping | None):
                 raise ConfigurationError(f"{file}: section {section!r} holds keys and values, got {values!r}")
             tree.setdefault(str(section), {}).update(values or {})
+    if treatment is not None:
+        tree.setdefault("imbalance", {}).update(find_treatment(treatment).values)
     for override in overrides:
         section, key, value = parse_override(override)
         tree.setdefault(section, {})[key] = value

@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from seqwise.errors import ConfigurationError
-from seqwise.metrics import check_method, cost_table, parse_criterion
+from seqwise.metrics import (
+    check_label_method,
+    check_method,
+    cost_table,
+    label_cost_tables,
+    parse_criterion,
+)
 
 AUTO, NEVER = "auto", "none"
 
@@ -40,12 +46,17 @@ class DecisionRequest:
         """Whether something is asked for."""
         return self.threshold is not None or self.calibrate != AUTO
 
-    def check(self, classes: Sequence[str], positive: str | None) -> None:
+    def check(self, classes: Sequence[str], positive: str | None, *, multilabel: bool = False) -> None:
         """Refuse what does not fit the classes.
 
         Raises:
             ConfigurationError: costs for an unknown class, or a stated recall or precision of nobody knows which class.
         """
+        if multilabel:
+            if self.calibrate not in (AUTO, NEVER):
+                check_label_method(self.calibrate)
+            label_cost_tables(self.costs, list(classes))
+            return
         number = 1 if len(classes) == 2 else None if positive is None else list(classes).index(positive)
         if self.costs:
             cost_table(self.costs, list(classes), number)

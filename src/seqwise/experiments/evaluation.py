@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqwise.errors import ConfigurationError, ModelFolderError
-from seqwise.experiments.figures import Evaluated, figures_beside_baseline, verdict
+from seqwise.errors import ConfigurationError, DataError, ModelFolderError
+from seqwise.experiments.figures import Evaluated, figures_beside_baseline, figures_of, verdict
 from seqwise.experiments.reading import Say, read_part
 from seqwise.experiments.stored_baseline import load_baseline
-from seqwise.metrics import classification_metrics
 from seqwise.prediction import Predictor, add_piece
 
 
@@ -62,7 +61,12 @@ def run_evaluation(
     for option, column in (("text", text), ("label", label)):
         if not column:
             raise ConfigurationError(f"the model does not know the column of the {option}s: name it with --{option}")
-    part = read_part(data, "test", str(text), str(label), remembered.get("weight"), say)
+    separator = remembered.get("separator") if predictor.multilabel else None
+    part = read_part(data, "test", str(text), str(label), remembered.get("weight"), say, separator=separator)
+    if part.multilabel != predictor.multilabel:
+        kinds = "several labels an example", "one label an example"
+        there, here = kinds if part.multilabel else kinds[::-1]
+        raise DataError(f"{part.name} has {there}, and {folder} was trained on {here}")
     classes = [str(name) for name in predictor.classes]
     targets = part.targets(classes)
     probabilities = predictor.predict_proba(part.texts)
@@ -71,11 +75,11 @@ def run_evaluation(
     seed = int(predictor.settings.get("training", {}).get("seed", 0))
     if baseline is None:
         say(f"{folder} holds no baseline to compare with")
-        block = classification_metrics(
+        block = figures_of(
             targets,
             probabilities,
+            predictor.decide(probabilities),
             classes,
-            predictions=predictor.decide(probabilities),
             sample_weight=part.weights,
             positive=positive,
             seed=seed,

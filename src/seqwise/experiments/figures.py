@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from seqwise.experiments.reading import Part
-from seqwise.metrics import classification_metrics, paired_difference
+from seqwise.metrics import classification_metrics, multilabel_metrics, paired_difference
 from seqwise.prediction import Decisions
 
 
@@ -19,6 +19,9 @@ class Answers(Protocol):
     def predict_proba(self, texts: Sequence[Any]) -> np.ndarray:
         """Return probabilities, (n, C)."""
 
+    def decide(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return class numbers, (n,); or which labels, (n, L)."""
+
 
 @dataclass(frozen=True)
 class Evaluated:
@@ -26,10 +29,11 @@ class Evaluated:
 
     Attributes:
         part: the examples.
-        targets: class numbers, (n,).
+        targets: class numbers, (n,); or which labels each example has, (n, L), and so in what follows.
         model: probabilities, (n, C).
         baseline: probabilities, (n, C).
         answers: class numbers that the model decides for, (n,).
+        baseline_answers: those of the baseline.
     """
 
     part: Part
@@ -37,11 +41,13 @@ class Evaluated:
     model: np.ndarray
     baseline: np.ndarray
     answers: np.ndarray
+    baseline_answers: np.ndarray
 
     @classmethod
     def of(cls, part: Part, classes: Sequence[str], model: np.ndarray, baseline: Answers, decisions: Decisions) -> Self:
         """Ask the baseline, decide, and turn labels into class numbers."""
-        return cls(part, part.targets(classes), model, baseline.predict_proba(part.texts), decisions.decide(model))
+        theirs = baseline.predict_proba(part.texts)
+        return cls(part, part.targets(classes), model, theirs, decisions.decide(model), baseline.decide(theirs))
 
 
 def figures_beside_baseline(
@@ -61,26 +67,41 @@ def figures_beside_baseline(
     """
     targets, weights = evaluated.targets, evaluated.part.weights
     block, other = (
-        classification_metrics(
-            targets,
-            probabilities,
-            classes,
-            predictions=answers,
-            sample_weight=weights,
-            positive=positive,
-            seed=seed,
+        figures_of(targets, probabilities, answers, classes, sample_weight=weights, positive=positive, seed=seed)
+        for probabilities, answers in (
+            (evaluated.model, evaluated.answers),
+            (evaluated.baseline, evaluated.baseline_answers),
         )
-        for probabilities, answers in ((evaluated.model, evaluated.answers), (evaluated.baseline, None))
     )
     difference = paired_difference(
         targets,
         evaluated.answers,
-        evaluated.baseline.argmax(axis=1),
+        evaluated.baseline_answers,
         "macro_f1",
         sample_weight=weights,
         seed=seed,
     )
     return {**block, "baseline": other, "difference": {"macro_f1": difference}}
+
+
+def figures_of(
+    targets: np.ndarray,
+    probabilities: np.ndarray,
+    answers: np.ndarray,
+    classes: Sequence[str],
+    *,
+    sample_weight: np.ndarray | None = None,
+    positive: str | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Return the figures of one model: of classes, or of labels where the targets are (n, L)."""
+    if targets.ndim == 2:
+        return multilabel_metrics(
+            targets, probabilities, classes, predictions=answers, sample_weight=sample_weight, seed=seed
+        )
+    return classification_metrics(
+        targets, probabilities, classes, predictions=answers, sample_weight=sample_weight, positive=positive, seed=seed
+    )
 
 
 def verdict(block: Mapping[str, Any], part: str) -> str:

@@ -11,9 +11,13 @@ from typing import Any
 import numpy as np
 
 from seqwise.estimators import SequenceClassifier
+from seqwise.estimators.choices import explain_imbalance
+from seqwise.estimators.decisions import fit_decisions, fit_label_decisions
 from seqwise.evaluation import Baseline, fit_baseline
 from seqwise.experiments.configuration import Configuration
+from seqwise.experiments.decisions import DecisionRequest
 from seqwise.experiments.reading import Part, TrainingData
+from seqwise.metrics import Criterion, parse_criterion
 from seqwise.training import Callback, Progress
 
 FINISHING = 3.0  # seconds for intervals, pictures and files
@@ -85,11 +89,28 @@ def fit_baseline_on(part: Part, classes: Sequence[str], configuration: Configura
     """Fit n-grams and logistic regression: of words, or of characters where the model reads characters."""
     return fit_baseline(
         part.texts,
-        part.labels,
+        part.targets(classes) if part.multilabel else part.labels,
+        classes=classes,
         unit=configuration.text.unit,
         sample_weight=part.weights,
         seed=configuration.training.seed,
     )
+
+
+def baseline_thresholds(
+    baseline: Baseline, validation: Part, classes: Sequence[str], request: DecisionRequest, positive: str | None
+) -> np.ndarray | None:
+    """Choose the baseline's thresholds as the model's are chosen; None where the most probable class is answered."""
+    if request.threshold is None and not validation.multilabel:
+        return None
+    criterion = Criterion("f", 1.0) if request.threshold is None else parse_criterion(request.threshold)
+    given: dict[str, Any] = {"criterion": criterion, "costs": request.costs, "sample_weight": validation.weights}
+    targets, probabilities = validation.targets(classes), baseline.predict_proba(validation.texts)
+    if validation.multilabel:
+        chosen = fit_label_decisions(targets, probabilities, classes, **given)
+    else:
+        chosen = fit_decisions(targets, probabilities, classes, positive=positive, **given)
+    return np.array(chosen["thresholds"])
 
 
 def fit_model(
@@ -125,6 +146,7 @@ def fit_model(
         imbalance=configuration.imbalance,
         training=training,
         validation=0.0 if data.validation is None else configuration.data.validation,
+        multilabel=data.multilabel,
     )
     whole = data.whole
     estimator.fit(
@@ -147,7 +169,9 @@ def fit_model(
 
 
 def _notes(data: TrainingData, estimator: SequenceClassifier, refitted: bool, interrupted: bool) -> list[str]:
-    notes = []
+    names = [str(name) for name in estimator.classes_]
+    counts = estimator.fitted_.counts.tolist()
+    notes = [explain_imbalance(estimator.settings_.imbalance, names, counts)]
     if refitted:
         notes.append(
             f"After the validation, model and baseline were fitted once more on all {len(data.everything):,} examples "

@@ -17,24 +17,24 @@ import numpy as np
 
 from seqwise.data import open_table, write_table
 from seqwise.errors import ConfigurationError, DataError, FileError
-from seqwise.metrics import check_priors
-from seqwise.prediction import UNSURE, Predictor
+from seqwise.metrics import check_label_priors, check_priors
+from seqwise.prediction import Predictor
 
 CHUNK = 2048  # rows of a file answered at a time
 Chunk = dict[str, list[Any]]
 
 
 class Prediction(NamedTuple):
-    """The answer to one text; the label is None where the model abstains."""
+    """The answer to one text: its class, or None where the model abstains; of several labels a tuple."""
 
     text: str
-    label: str | None
+    label: str | tuple[str, ...] | None
     probabilities: dict[str, float]
 
     @property
     def probability(self) -> float:
-        """Of the label that was chosen; where the model abstains, that of the most probable class."""
-        return max(self.probabilities.values()) if self.label is None else self.probabilities[self.label]
+        """Of the class that was chosen; where the model abstains or gives several labels, the greatest one."""
+        return self.probabilities[self.label] if isinstance(self.label, str) else max(self.probabilities.values())
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,13 @@ class PredictionRun:
         abstain_below: float | None = None,
     ) -> None:
         self._predictor = Predictor.load(folder, device=device)
-        shares = None if priors is None else check_priors(priors, self.classes)
+        shares = None if priors is None else self._shares(priors)
         self._predictor.decisions = self._predictor.decisions.used(priors=shares, abstain_below=abstain_below)
+
+    def _shares(self, priors: Mapping[str, float]) -> np.ndarray:
+        if not self._predictor.multilabel:
+            return check_priors(priors, self.classes)
+        return check_label_priors(priors, self.classes, self._predictor.decisions.source)
 
     def estimate_priors(self, source: Source, method: str) -> tuple[Source, dict[str, float]]:
         """Read all texts, estimate the class shares among them, and correct every later answer for these.
@@ -169,7 +174,7 @@ class PredictionRun:
                 for chunk in source.chunks:
                     labels, probabilities = self._answer(chunk[source.column])
                     rows += len(labels)
-                    yield with_answers(chunk, labels, probabilities, self.classes)
+                    yield with_answers(chunk, self._written(labels), probabilities, self.classes)
                     advance(len(labels))
 
         # The suffix decides the format, so the unfinished file keeps it.
@@ -181,15 +186,23 @@ class PredictionRun:
             unfinished.unlink(missing_ok=True)
         return rows
 
-    def _answer(self, texts: list[Any]) -> tuple[list[str | None], np.ndarray]:
+    def _written(self, labels: list[Any]) -> list[Any]:
+        """Labels as the label column of training holds them: a list, or a text with separators."""
+        if not self._predictor.multilabel:
+            return labels
+        separator = self._predictor.settings.get("data", {}).get("separator")
+        return [list(names) if separator is None else separator.join(names) for names in labels]
+
+    def _answer(self, texts: list[Any]) -> tuple[list[Any], np.ndarray]:
         """Labels, None where the model abstains, and probabilities (n, C); a missing text is an empty one."""
         probabilities = self._predictor.predict_proba(["" if text is None else text for text in texts])
-        names = self.classes
-        chosen = self._predictor.decide(probabilities)
-        return [None if number == UNSURE else names[number] for number in chosen], probabilities
+        names = self._predictor.names(self._predictor.decide(probabilities))
+        if self._predictor.multilabel:
+            return [tuple(map(str, several)) for several in names], probabilities
+        return [None if name is None else str(name) for name in names], probabilities
 
 
-def with_answers(chunk: Chunk, labels: Sequence[str | None], probabilities: np.ndarray, classes: list[str]) -> Chunk:
+def with_answers(chunk: Chunk, labels: Sequence[Any], probabilities: np.ndarray, classes: list[str]) -> Chunk:
     """Return the rows with the columns of the prediction behind their own.
 
     Raises:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,9 @@ from seqwise.data import (
     Duplicates,
     Examples,
     find_duplicates,
+    find_separator,
+    label_matrix,
+    label_set,
     load_examples,
     resolve,
     stratified_split,
@@ -22,6 +25,7 @@ from seqwise.data import (
 from seqwise.errors import ConfigurationError, DataError
 
 Say = Callable[[str], None]
+NO_SEPARATOR = "none"  # of `data.separator`: every text of the label column is one label
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Part:
 
     Attributes:
         texts: n texts, in memory or streamed.
-        labels: (n,) strings.
+        labels: (n,) strings; where an example may have several labels, tuples of strings.
         weights: (n,) or None.
         rows: the number of each example in its file, from 1, (n,).
         name: of the file.
@@ -45,23 +49,52 @@ class Part:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def multilabel(self) -> bool:
+        """Whether an example may have several labels."""
+        return len(self.labels) > 0 and isinstance(self.labels[0], tuple)
+
+    def label_counts(self) -> Counter[str]:
+        """How many examples have each label."""
+        return Counter(label for labels in self._label_sets() for label in labels)
+
     def targets(self, classes: Sequence[str]) -> np.ndarray:
-        """Return class numbers, (n,).
+        """Return class numbers, (n,); where an example may have several labels, which it has, (n, C).
 
         Raises:
             DataError: a label is none of the classes; names the label and its first row.
         """
         index = {name: number for number, name in enumerate(classes)}
-        unseen = Counter(label for label in self.labels.tolist() if label not in index)
-        if unseen:
-            name = min(unseen, key=lambda label: int(np.argmax(self.labels == label)))
-            first = int(self.rows[int(np.argmax(self.labels == name))])
-            more = f"; {len(unseen) - 1} more labels are unseen too" if len(unseen) > 1 else ""
+        first_rows: dict[str, int] = {}  # of labels that are unseen, in their order
+        for row, labels in zip(self.rows.tolist(), self._label_sets(), strict=True):
+            for label in labels:
+                if label not in index:
+                    first_rows.setdefault(label, row)
+        if first_rows:
+            name, first = next(iter(first_rows.items()))
+            more = f"; {len(first_rows) - 1} more labels are unseen too" if len(first_rows) > 1 else ""
             raise DataError(
-                f"{self.name}, row {first}: the label {name!r} ({unseen[name]} rows) was not seen in training, "
+                f"{self.name}, row {first}: the label {name!r} ({self.label_counts()[name]} rows) was not seen in training, "
                 f"which knew {', '.join(map(repr, list(classes)[:20]))}{more}"
             )
+        if self.multilabel:
+            return label_matrix(self.labels.tolist(), classes)
         return np.array([index[label] for label in self.labels.tolist()], dtype=np.int64)
+
+    def check_like(self, other: Part) -> None:
+        """Refuse examples of the other kind: one label where the others have lists of labels, or lists where they have one.
+
+        Raises:
+            DataError: names both files.
+        """
+        if self.multilabel != other.multilabel:
+            kinds = [
+                "several labels an example" if part.multilabel else "one label an example" for part in (self, other)
+            ]
+            raise DataError(f"{self.name} has {kinds[0]}, and {other.name} has {kinds[1]}")
+
+    def _label_sets(self) -> Iterable[tuple[str, ...]]:
+        return self.labels.tolist() if self.multilabel else ((label,) for label in self.labels.tolist())
 
 
 @dataclass(frozen=True)
@@ -72,6 +105,7 @@ class TrainingData:
         name: of the data.
         text: column of the texts.
         label: column of the classes.
+        separator: of several labels in one text of that column; None where they are lists, or one.
         whole: the training file.
         training: what is learned from: the whole, or what the validation part has left of it.
         validation: what the best epoch is chosen by; None if nothing was held back.
@@ -85,6 +119,7 @@ class TrainingData:
     name: str
     text: str
     label: str
+    separator: str | None
     whole: Part
     training: Part
     validation: Part | None
@@ -93,6 +128,11 @@ class TrainingData:
     counts: dict[str, int]
     duplicates: Duplicates
     notes: list[str]
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether an example may have several labels."""
+        return self.whole.multilabel
 
     @property
     def split(self) -> bool:
@@ -115,7 +155,8 @@ class TrainingData:
             sizes += f", {len(self.test):,} for the test"
         rarest, commonest = (choose(self.counts, key=lambda name: self.counts[name]) for choose in (min, max))
         ends = [f"{name!r} ({self.counts[name]:,})" for name in (rarest, commonest)]
-        return f"{self.name}: {sizes}; {len(self.classes)} classes, from {' to '.join(ends)}"
+        kind = "labels of which an example may have several" if self.multilabel else "classes"
+        return f"{self.name}: {sizes}; {len(self.classes)} {kind}, from {' to '.join(ends)}"
 
 
 def read_training_data(
@@ -144,19 +185,28 @@ def read_training_data(
     """
     source = resolve(data)
     text, label = columns_of(settings, source)
-    whole = _part(load_examples(source.table("train"), text, label, settings.weight))
-    counts = Counter(whole.labels.tolist())
+    stated = None if settings.separator == NO_SEPARATOR else settings.separator
+    whole = _part(load_examples(source.table("train"), text, label, settings.weight, separator=stated))
+    separator = stated
+    if settings.separator is None and not whole.multilabel:
+        separator = find_separator(whole.labels)
+        whole = whole if separator is None else _separated(whole, separator)
+    counts = whole.label_counts()
     classes = sorted(counts)
     if len(classes) < 2:
-        raise DataError(f"{whole.name}: column {label!r} has only one class, {classes[0]!r}: at least two are needed")
+        there = f"only one class, {classes[0]!r}" if classes else "no label at all"
+        raise DataError(f"{whole.name}: column {label!r} has {there}: at least two are needed")
     held: Part | None = None
     if validation is not None:
-        held = read_part(validation, "validation", text, label, settings.weight, say)
+        held = read_part(validation, "validation", text, label, settings.weight, say, separator=separator)
     elif "validation" in source.splits:
-        held = read_part(data, "validation", text, label, settings.weight, say)
-    tested = None if test is None else read_part(test, "test", text, label, settings.weight, say)
+        held = read_part(data, "validation", text, label, settings.weight, say, separator=separator)
+    tested = None
+    if test is not None:
+        tested = read_part(test, "test", text, label, settings.weight, say, separator=separator)
     for other in (held, tested):
         if other is not None:
+            other.check_like(whole)
             other.targets(classes)
     duplicates = (
         find_duplicates(whole.texts, whole.labels)
@@ -165,12 +215,14 @@ def read_training_data(
     )
     training = whole
     if held is None and settings.validation > 0:
-        kept, split_off = stratified_split(whole.labels, settings.validation, seed)
+        mixed = whole.targets(classes) if whole.multilabel else whole.labels
+        kept, split_off = stratified_split(mixed, settings.validation, seed)
         training, held = _at(whole, kept), _at(whole, split_off)
     return TrainingData(
         name=source.name,
         text=text,
         label=label,
+        separator=separator,
         whole=whole,
         training=training,
         validation=held,
@@ -178,12 +230,19 @@ def read_training_data(
         classes=classes,
         counts={name: counts[name] for name in classes},
         duplicates=duplicates,
-        notes=_notes(counts, training, held),
+        notes=_notes(counts, training, held, None if settings.separator else separator),
     )
 
 
 def read_part(
-    data: str, part: str, text: str, label: str, weight: str | None = None, say: Say = lambda message: None
+    data: str,
+    part: str,
+    text: str,
+    label: str,
+    weight: str | None = None,
+    say: Say = lambda message: None,
+    *,
+    separator: str | None = None,
 ) -> Part:
     """Read labelled examples: of a file all of them, of a folder or data set the part of that name.
 
@@ -193,7 +252,7 @@ def read_part(
     if weight is not None and weight not in table.columns:
         say(f"{table.name} has no column {weight!r}: every example counts alike")
         weight = None
-    return _part(load_examples(table, text, label, weight))
+    return _part(load_examples(table, text, label, weight, separator=separator))
 
 
 def columns_of(settings: DataSettings, source: DataSource) -> tuple[str, str]:
@@ -220,6 +279,11 @@ def _part(examples: Examples) -> Part:
     return Part(examples.texts, examples.labels, examples.weights, np.arange(1, examples.rows + 1), examples.name)
 
 
+def _separated(part: Part, separator: str) -> Part:
+    sets = (label_set(label, separator) for label in part.labels.tolist())
+    return replace(part, labels=np.fromiter(sets, dtype=object, count=len(part)))
+
+
 def _at(part: Part, indices: np.ndarray) -> Part:
     texts = part.texts
     chosen = texts.take(indices) if hasattr(texts, "take") else [texts[i] for i in indices]
@@ -241,8 +305,16 @@ def _joined(first: Part, second: Part) -> Part:
     )
 
 
-def _notes(counts: Mapping[str, int], training: Part, validation: Part | None) -> list[str]:
+def _notes(counts: Mapping[str, int], training: Part, validation: Part | None, separator: str | None) -> list[str]:
     notes = []
+    if separator is not None:
+        notes.append(
+            f"the labels are separated by {separator!r}, so that an example may have several; if each text is one label, "
+            "set data.separator to none"
+        )
+    bare = sum(1 for labels in training.labels if labels == ())
+    if bare:
+        notes.append(f"{bare:,} training examples have no label; they say what a text without any looks like")
     single = [name for name, count in counts.items() if count < 2]
     if single:
         names = ", ".join(map(repr, single[:5])) + (" and others" if len(single) > 5 else "")

@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from seqwise.data import Duplicates
 from seqwise.evaluation import ReportContent, model_card, worst_mistakes, write_report
 from seqwise.experiments.environment import environment
@@ -127,5 +125,5 @@ def duplicate_sentences(found: Duplicates) -> Iterable[str]:
 
 
 def _counts(part: Part, classes: list[str]) -> dict[str, int]:
-    counts = np.bincount(part.targets(classes), minlength=len(classes))
-    return dict(zip(classes, counts.tolist(), strict=True))
+    counts = part.label_counts()
+    return {name: counts[name] for name in classes}

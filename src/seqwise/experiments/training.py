@@ -12,9 +12,9 @@ from seqwise.estimators.decisions import describe_decisions
 from seqwise.experiments.configuration import Configuration
 from seqwise.experiments.decisions import NEVER, DecisionRequest
 from seqwise.experiments.figures import Evaluated, figures_beside_baseline, verdict
-from seqwise.experiments.fitting import fit_baseline_on, fit_model
+from seqwise.experiments.fitting import baseline_thresholds, fit_baseline_on, fit_model
 from seqwise.experiments.folders import check_destination, clear_model
-from seqwise.experiments.reading import Say, TrainingData, read_training_data
+from seqwise.experiments.reading import NO_SEPARATOR, Say, TrainingData, read_training_data
 from seqwise.experiments.reporting import RunRecord, save_report
 from seqwise.experiments.stored_baseline import save_baseline
 from seqwise.prediction import Decisions, resolve_device
@@ -110,7 +110,10 @@ def run_training(request: TrainingRequest, say: Say = lambda message: None) -> T
     if request.overwrite:
         clear_model(request.folder)
 
-    baseline = fit_baseline_on(data.training, data.classes, configuration)
+    baseline, thresholds = fit_baseline_on(data.training, data.classes, configuration), None
+    if data.validation is not None:
+        thresholds = baseline_thresholds(baseline, data.validation, data.classes, request.decisions, request.positive)
+        baseline = baseline.with_thresholds(thresholds)
     model = fit_model(
         data,
         configuration,
@@ -127,10 +130,15 @@ def run_training(request: TrainingRequest, say: Say = lambda message: None) -> T
             sample_weight=None if data.validation is None else data.validation.weights,
         )
     chosen = describe_decisions(model.estimator.decisions_, data.classes)
-    for sentence in chosen:
+    for sentence in (*model.notes, *chosen):
         say(sentence)
     # Saved at once: whatever happens in the evaluation, what was trained is not lost.
-    columns = {**configuration.data.model_dump(), "text": data.text, "label": data.label}
+    columns = {
+        **configuration.data.model_dump(),
+        "text": data.text,
+        "label": data.label,
+        "separator": data.separator or (NO_SEPARATOR if not data.multilabel else None),
+    }
     model.estimator.save(request.folder, data=columns, positive=request.positive)
 
     decisions = Decisions.from_labels(model.estimator.labels_)
@@ -141,7 +149,7 @@ def run_training(request: TrainingRequest, say: Say = lambda message: None) -> T
             data.validation, data.classes, decisions.calibrated(model.validation), baseline, decisions
         )
     if model.refitted:  # the model has learned from the validation examples too by now: so may the baseline
-        baseline = fit_baseline_on(data.everything, data.classes, configuration)
+        baseline = fit_baseline_on(data.everything, data.classes, configuration).with_thresholds(thresholds)
     if data.test is not None:
         probabilities = model.estimator.predict_proba(data.test.texts)
         evaluated["test"] = Evaluated.of(data.test, data.classes, probabilities, baseline, decisions)
@@ -187,10 +195,12 @@ def check_request(request: TrainingRequest, data: TrainingData) -> None:
         DataError: the class of interest is not one of the classes.
         ConfigurationError: there would be nothing to evaluate.
     """
+    if request.positive is not None and data.multilabel:
+        raise ConfigurationError("--positive is for one class an example; with several labels each is of interest")
     if request.positive is not None and request.positive not in data.classes:
         there = ", ".join(map(repr, data.classes[:20]))
         raise DataError(f"--positive: there is no class {request.positive!r}; the classes are {there}")
-    request.decisions.check(data.classes, request.positive)
+    request.decisions.check(data.classes, request.positive, multilabel=data.multilabel)
     if request.decisions.anything and data.validation is None:
         raise ConfigurationError("--threshold and --calibrate choose on validation examples, and data.validation is 0")
     if data.validation is None and data.test is None:

@@ -3,7 +3,7 @@
 from seqwise.models.batch import Batch, EncodedExamples, Ngrams
 from seqwise.models.classifier import LinearPart, RecurrentPart, SequenceModel, VectorModel
 from seqwise.models.features import TextFeatures
-from seqwise.models.inference import logits_of, run_batched, softmax
+from seqwise.models.inference import logits_of, probabilities, run_batched, sigmoid, softmax
 from seqwise.models.pooling import Pooling
 from seqwise.models.saved import SavedModel, load_sequence_model
 from seqwise.models.settings import ModelSettings
@@ -22,6 +22,8 @@ __all__ = [
     "VectorModel",
     "load_sequence_model",
     "logits_of",
+    "probabilities",
     "run_batched",
+    "sigmoid",
     "softmax",
 ]

@@ -30,7 +30,7 @@ class Batch(NamedTuple):
     lengths: Tensor | None  # (B,) int64
     ngrams: Ngrams | None
     vectors: Tensor | None = None  # (B, D) float64
-    targets: Tensor | None = None  # (B,) int64
+    targets: Tensor | None = None  # (B,) int64, or (B, L) bool: which labels
     weights: Tensor | None = None  # (B,) float64
 
     def to(self, device: torch.device) -> Batch:
@@ -52,7 +52,7 @@ class EncodedExamples:
         tokens: symbol ids of every example.
         ngrams: n-gram ids with values of every example.
         vectors: features, (n, D) float64.
-        targets: class indices, (n,) int64.
+        targets: class indices, (n,) int64; or which labels each example has, (n, L) bool.
         weights: sample weights, (n,) float64.
     """
 

@@ -54,3 +54,13 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     """Return probabilities (n, C) in float64 that sum to one as exactly as float64 can."""
     shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
     return shifted / shifted.sum(axis=-1, keepdims=True)
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Return the probability of each label on its own, float64."""
+    return 0.5 * (1 + np.tanh(0.5 * logits.astype(np.float64)))
+
+
+def probabilities(logits: np.ndarray, *, multilabel: bool) -> np.ndarray:
+    """Return the probabilities of classes, of which one is right, or of labels, of which any may be."""
+    return sigmoid(logits) if multilabel else softmax(logits)

@@ -41,6 +41,7 @@ class Predictor:
         labels: the whole of labels.json.
         decisions: what is made of the model's probabilities: calibration, correction of priors, thresholds, abstention, in
             this order. Replace it by `decisions.used(...)` to state priors or to abstain.
+        multilabel: whether a text may have several labels; each then has a probability of its own.
     """
 
     def __init__(self, content: FolderContent, model: RestoredModel) -> None:
@@ -49,6 +50,7 @@ class Predictor:
         self.settings = content.settings
         self.labels = content.labels
         self.decisions = Decisions.from_labels(content.labels)
+        self.multilabel = self.decisions.multilabel
         self._model = model
 
     @classmethod
@@ -72,7 +74,7 @@ class Predictor:
         return cls(content, model)
 
     def predict_proba(self, texts: Iterable[Any], batch_size: int = 256) -> np.ndarray:
-        """Return the probability of every class for every text, (n, C) float64, rows in the order of the texts.
+        """Return the probability of every class or label for every text, (n, C) float64, rows in the order of the texts.
 
         They are calibrated, and corrected where priors are stated; thresholds are applied by `decide` only.
 
@@ -87,21 +89,29 @@ class Predictor:
 
     def calibrated(self, texts: Iterable[Any], batch_size: int = 256) -> np.ndarray:
         """Return what `predict_proba` returns, before any correction of priors: what they are estimated from."""
-        from seqwise.models import logits_of, softmax
+        from seqwise.models import logits_of, probabilities
 
         if batch_size < 1:
             raise DataError(f"batch_size is a positive number, got {batch_size}")
         parts = [
             self.decisions.calibrated(
-                softmax(logits_of(self._model.module, self._model.encode(chunk), batch_size=batch_size))
+                probabilities(
+                    logits_of(self._model.module, self._model.encode(chunk), batch_size=batch_size),
+                    multilabel=self.multilabel,
+                )
             )
             for chunk in self._chunks(texts)
         ]
         return np.concatenate(parts) if parts else np.empty((0, len(self.classes)))
 
     def predict(self, texts: Iterable[Any], batch_size: int = 256) -> list[Any]:
-        """Return the class of every text, see `decide`; None where the model abstains."""
-        chosen = self.decide(self.predict_proba(texts, batch_size))
+        """Return the class of every text, see `decide`; None where the model abstains; of labels a tuple of them."""
+        return self.names(self.decide(self.predict_proba(texts, batch_size)))
+
+    def names(self, chosen: np.ndarray) -> list[Any]:
+        """Return what `decide` has chosen by name: a class or None; of labels a tuple."""
+        if self.multilabel:
+            return [tuple(self.classes[index] for index in np.flatnonzero(row)) for row in chosen]
         return [None if index == UNSURE else self.classes[index] for index in chosen]
 
     def decide(self, probabilities: np.ndarray) -> np.ndarray:
@@ -109,6 +119,7 @@ class Predictor:
 
         Without thresholds the most probable. With thresholds t the class with the largest p / t: of two classes with
         t = (1 - s, s) that is the second where its probability exceeds s. `UNSURE` (-1) stands where the model abstains.
+        Of labels: whether each reaches its threshold, (n, L) bool.
         """
         return self.decisions.decide(probabilities)
 

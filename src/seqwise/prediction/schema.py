@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -29,6 +29,8 @@ class Labels(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
 
+    kind: Literal["classes", "multilabel"] = "classes"
+    examples: int | None = None
     classes: list[str | int | float | bool] = Field(min_length=2)
     counts: list[int | float]
     priors: list[float]
@@ -53,6 +55,8 @@ class Labels(BaseModel):
             raise ValueError("an implied prior is not above 0")
         if self.confusion is not None and any(len(row) != len(self.classes) or min(row) < 0 for row in self.confusion):
             raise ValueError("the confusion matrix is not one of these classes")
+        if self.kind == "multilabel" and self.examples is None:
+            raise ValueError("the number of examples is missing")
         if min(self.counts) < 0 or min(self.priors) < 0:
             raise ValueError("a count or prior is negative")
         if self.positive is not None and self.positive not in self.classes:

@@ -42,7 +42,8 @@ class TrainingSettings(BaseModel):
         schedule: the learning rate over the whole run (see `seqwise.training.schedule`).
         warmup: share of the run in which the rate rises; None: 0.3 for one_cycle and 0 for the others.
         patience: stop after so many epochs in a row that did not improve `metric`; None: never.
-        metric: what "best" means on the validation part.
+        metric: what "best" means on the validation part; accuracy and balanced accuracy are of classes only, micro_f1 and
+            mean_average_precision of labels, of which an example may have several.
         select: which weights a fit that came to its end keeps: "best" by `metric`, or "last", where the schedule ends at
             rate zero and choosing among epochs would follow noise. One cut short by Ctrl-C or a divergence keeps the best.
         refit: after that, an estimator that held a part back for validation fits once more, on all examples, with what it
@@ -71,7 +72,9 @@ class TrainingSettings(BaseModel):
     schedule: Literal["constant", "cosine", "one_cycle", "linear"] = "constant"
     warmup: float | None = Field(default=None, ge=0, lt=1)
     patience: int | None = Field(default=None, ge=1)
-    metric: Literal["macro_f1", "accuracy", "balanced_accuracy", "log_loss"] = "macro_f1"
+    metric: Literal["macro_f1", "accuracy", "balanced_accuracy", "log_loss", "micro_f1", "mean_average_precision"] = (
+        "macro_f1"
+    )
     select: Literal["best", "last"] = "best"
     refit: bool = False
     average: Literal["none", "ema", "swa"] = "none"

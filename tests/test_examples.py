@@ -63,3 +63,40 @@ def test_squared_error_reaches_the_least_squares_line(regressions):
     design = torch.cat([x, torch.ones(len(x), 1)], 1)
     solution = torch.linalg.lstsq(design, y.unsqueeze(1)).solution.flatten()
     torch.testing.assert_close(torch.cat([fit.weight, fit.bias.reshape(1)]), solution, rtol=1e-3, atol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def smote_steps():
+    (path,) = [path for path in EXAMPLES if path.stem == "smote_steps"]
+    spec = importlib.util.spec_from_file_location("example_smote_steps", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_steps_of_smote_are_printed_and_drawn(tmp_path, smote_steps):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", smote_steps.__file__, "--out", tmp_path / "new"],
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert (tmp_path / "new" / "smote_steps.png").read_bytes().startswith(b"\x89PNG")
+    assert "class sizes 200 and 14 -> 200 and 200" in done.stdout
+    places = re.findall(r"\((\S+), (\S+)\)", done.stdout)
+    chosen, *near, partner, new = ([float(number) for number in place] for place in places)
+    share = float(re.search(r"lambda = (\S+):", done.stdout)[1])
+    assert len(near) == smote_steps.NEIGHBOURS
+    assert partner in near
+    assert new == pytest.approx([share * a + (1 - share) * b for a, b in zip(chosen, partner, strict=True)], abs=0.02)
+
+
+def test_a_synthetic_point_lies_between_an_example_and_a_near_one(smote_steps):
+    points, classes = smote_steps.draw_clouds()
+    rare = points[classes == 1]
+    for seed in range(50):
+        step = smote_steps.make_point(rare, neighbours=4, seed=seed)
+        distances = ((rare - rare[step.chosen]) ** 2).sum(1)
+        assert set(step.neighbours) == set(distances.argsort()[1:5])
+        assert step.partner in step.neighbours
+        assert step.point == pytest.approx(rare[step.partner] + step.share * (rare[step.chosen] - rare[step.partner]))
+        assert 0 < step.share < 1

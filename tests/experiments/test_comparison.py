@@ -356,3 +356,35 @@ def test_rows_of_a_part_stay_together(tmp_path):
     assert chosen.labels.tolist() == data.rest.labels[[0, 3]].tolist()
     assert list(chosen.texts) == [data.rest.texts[0], data.rest.texts[3]]
     assert BASELINE not in data.classes
+
+
+def write_topics(path, rows=160, seed=0):
+    draw = random.Random(seed)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["review", "sentiment"])
+        for _ in range(rows):
+            labels = [name for name, share in zip(WORDS, (0.5, 0.4, 0.2), strict=True) if draw.random() < share]
+            words = [*draw.choices(PLAIN, k=4), *(draw.choice(WORDS[label]) for label in labels)]
+            writer.writerow([" ".join(words), "|".join(labels or ["good"])])
+    return path
+
+
+def test_of_several_labels_treatments_are_compared_too(request_, tmp_path):
+    path = write_topics(tmp_path / "topics.csv")
+    result = run_comparison(request_(data=str(path), vary="imbalance", variants="asl,prior_correction", seeds=1))
+    assert [row.name for row in result.rows] == ["ce", "asl", "prior_correction", "baseline", "majority class"]
+    assert result.rows[0].figures.keys() == {"macro_f1", "micro_f1", "samples_f1", "subset_accuracy"}
+    assert result.rows[1].p is not None
+    with pytest.raises(ConfigurationError, match="no metric 'mcc'"):
+        run_comparison(request_(data=str(path), metric="mcc"))
+
+
+def test_folds_of_several_labels_are_stratified(tmp_path):
+    draw = np.random.default_rng(0)
+    has = draw.random((300, 3)) < [0.6, 0.2, 0.05]
+    numbers = fold_numbers(has, 5)
+    assert np.ptp(np.bincount(numbers)) <= 3
+    for label in range(3):
+        counts = np.bincount(numbers[has[:, label]], minlength=5)
+        assert np.ptp(counts) <= max(4, 0.2 * counts.mean()), counts

@@ -39,7 +39,8 @@ def compare(
     ] = None,
     seeds: Annotated[int, typer.Option(help="Runs of each variant, from --seed upwards.", metavar="N")] = 3,
     metric: Annotated[
-        str, typer.Option(help="macro_f1, accuracy, balanced_accuracy, weighted_f1 or mcc.", metavar="NAME")
+        str,
+        typer.Option(help="macro_f1, accuracy, balanced_accuracy, mcc, ...; of labels micro_f1, ...", metavar="NAME"),
     ] = "macro_f1",
     config: Annotated[Path | None, typer.Option(help="YAML file with the configuration.", metavar="FILE")] = None,
     set_: Set = None,

@@ -32,7 +32,8 @@ def tune(
         typer.Option(help="At most so many trials, earlier calls included.", metavar="N", show_default=False),
     ] = None,
     metric: Annotated[
-        str, typer.Option(help="macro_f1, accuracy, balanced_accuracy, weighted_f1 or mcc.", metavar="NAME")
+        str,
+        typer.Option(help="macro_f1, accuracy, balanced_accuracy, mcc, ...; of labels micro_f1, ...", metavar="NAME"),
     ] = "macro_f1",
     seeds: Annotated[int, typer.Option(help="Fits of each trial, whose mean counts.", metavar="N")] = 1,
     config: Annotated[

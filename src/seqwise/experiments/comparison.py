@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from seqwise.experiments.comparison_data import ComparisonData, read_comparison_
 from seqwise.experiments.comparison_report import save_comparison
 from seqwise.experiments.comparison_runs import BASELINE, MAJORITY, Place, PlannedRun, RunResult, RunStore
 from seqwise.experiments.comparison_schedule import Clock, Finished, carry_out_all, job_count
+from seqwise.experiments.comparison_statistics import metrics_of
 from seqwise.experiments.comparison_table import (
     Row,
     metric_name,
@@ -27,7 +28,6 @@ from seqwise.experiments.comparison_variants import Variation, variation_of
 from seqwise.experiments.configuration import Configuration, build_configuration
 from seqwise.experiments.environment import environment
 from seqwise.experiments.reading import Say
-from seqwise.metrics.confusion import OVERALL
 from seqwise.prediction import resolve_device
 
 OUTPUT = Path("seqwise-runs")  # where a comparison goes when nobody says where
@@ -143,7 +143,7 @@ def run_comparison(request: ComparisonRequest, say: Say = lambda message: None) 
         DivergenceError: the reference diverged.
     """
     started = time.monotonic()
-    check_metric(request.metric)
+    check_metric(request.metric, [*metrics_of(False), *metrics_of(True)])
     if request.seeds < 1:
         raise ConfigurationError(f"--seeds is at least 1, got {request.seeds}")
     variation = variation_of(request.vary, request.variants)
@@ -155,12 +155,13 @@ def run_comparison(request: ComparisonRequest, say: Say = lambda message: None) 
     if variation.vary == "cell" and base.model.architecture == "linear":
         raise ConfigurationError("model.architecture is linear, which has no cell to vary")
     data = read_comparison_data(request.data, base, test=request.test, folds=request.folds, say=say)
+    check_metric(request.metric, metrics_of(data.multilabel))
     notes = list(data.notes)
     if displaced := variation.displaced(base):
         notes.append(f"{', '.join(displaced)} of the configuration gives way to what is compared")
     for note in notes:
         say(f"Note: {note}")
-    runs = planned_runs(base, configurations, variation, request.seeds, data.fold_count)
+    runs = planned_runs(base, configurations, variation, request.seeds, data.fold_count, derive=not data.multilabel)
     store = RunStore(folder / "runs", data.fingerprint)
     say(f"{_sizes(data)}; {len(variation.variants)} variants and 2 baselines, {len(runs)} runs in {folder}")
     results, skipped, interrupted = finish(runs, data, store, request, variation, say)
@@ -187,9 +188,24 @@ def run_comparison(request: ComparisonRequest, say: Say = lambda message: None) 
 
 
 def planned_runs(
-    base: Configuration, configurations: Mapping[str, Configuration], variation: Variation, seeds: int, folds: int
+    base: Configuration,
+    configurations: Mapping[str, Configuration],
+    variation: Variation,
+    seeds: int,
+    folds: int,
+    *,
+    derive: bool = True,
 ) -> list[PlannedRun]:
-    """Return all runs, seed after seed, so that an interrupted comparison has whole rows; the reference comes first."""
+    """Return all runs, seed after seed, so that an interrupted comparison has whole rows; the reference comes first.
+
+    Args:
+        base: what all have in common.
+        configurations: variant -> configuration.
+        variation: what varies.
+        seeds: how many.
+        folds: how many runs answer all test examples together.
+        derive: whether a variant may answer with the reference's model, where nothing but the logits moves.
+    """
     reference = variation.reference.name
     first = base.training.seed
     runs = []
@@ -200,7 +216,7 @@ def planned_runs(
 
         for fold in range(folds):
             for name, configuration in configurations.items():
-                derived = name != reference and only_corrects(configurations[reference], configuration)
+                derived = derive and name != reference and only_corrects(configurations[reference], configuration)
                 runs.append(PlannedRun(name, "model", at(configuration), fold, reference if derived else None))
             runs.append(PlannedRun(BASELINE, "baseline", at(base), fold))
             runs.append(PlannedRun(MAJORITY, "majority", at(base), fold))
@@ -266,15 +282,15 @@ def finish(
     return results, skipped, interrupted
 
 
-def check_metric(metric: str) -> None:
-    """Refuse a metric that is none.
+def check_metric(metric: str, known: Sequence[str]) -> None:
+    """Refuse a metric that is not one of those known.
 
     Raises:
         ConfigurationError: names the nearest.
     """
-    if metric not in OVERALL:
-        near = difflib.get_close_matches(metric, OVERALL, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(OVERALL)}"
+    if metric not in known:
+        near = difflib.get_close_matches(metric, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(dict.fromkeys(known))}"
         raise ConfigurationError(f"--metric: there is no metric {metric!r} to compare by; {hint}")
 
 

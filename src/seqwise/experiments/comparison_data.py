@@ -57,6 +57,11 @@ class ComparisonData:
     notes: list[str] = field(default_factory=list)
 
     @property
+    def multilabel(self) -> bool:
+        """Whether an example may have several labels."""
+        return self.rest.multilabel
+
+    @property
     def fold_count(self) -> int:
         """How many runs answer all test examples together."""
         return 1 if self.folds is None else int(self.folds.max()) + 1
@@ -74,14 +79,17 @@ class ComparisonData:
             rest = part_at(self.rest, np.flatnonzero(self.folds != fold))
             test = part_at(self.rest, np.flatnonzero(self.folds == fold))
         if self.validation is not None:
-            known = np.isin(self.validation.labels, rest.labels)  # the cut may have taken the only example of a class
+            # The cut may have taken the only example of a class.
+            absent = class_counts(rest, self.classes) == 0
+            watched = self.validation.targets(self.classes)
+            known = ~(watched[:, absent].any(axis=1) if self.multilabel else absent[watched])
             return Parts(rest, part_at(self.validation, np.flatnonzero(known)), test)
-        kept, held = stratified_split(rest.labels, self.share, seed)
+        kept, held = stratified_split(strata(rest, self.classes), self.share, seed)
         return Parts(part_at(rest, kept), part_at(rest, held), test)
 
     def class_sizes(self) -> dict[str, int]:
         """Return the examples of each class outside the test part."""
-        counts = np.bincount(self.rest.targets(self.classes), minlength=len(self.classes))
+        counts = class_counts(self.rest, self.classes)
         return dict(zip(self.classes, counts.tolist(), strict=True))
 
 
@@ -115,9 +123,9 @@ def read_comparison_data(
         )
     rest, tested, numbers, notes = read.whole, read.test, None, []
     if folds is not None:
-        tested, numbers = rest, fold_numbers(rest.labels, folds)
+        tested, numbers = rest, fold_numbers(strata(rest, read.classes), folds)
     elif tested is None:
-        kept, cut = stratified_split(rest.labels, TEST_SHARE, CUT)
+        kept, cut = stratified_split(strata(rest, read.classes), TEST_SHARE, CUT)
         tested, rest = part_at(rest, cut), part_at(rest, kept)
     across = 0 if folds is not None else find_duplicates(rest.texts, rest.labels, tested.texts, tested.labels).across
     if across:
@@ -144,17 +152,39 @@ def read_comparison_data(
 def fold_numbers(labels: Sequence[str] | np.ndarray, folds: int) -> np.ndarray:
     """Deal the examples of each class out to the folds, (n,) from 0.
 
+    Args:
+        labels: the class of every example, (n,); or which labels each one has, (n, C).
+        folds: how many.
+
     Raises:
         DataError: there are fewer examples than folds.
     """
+    if len(labels) < folds:
+        raise DataError(f"{len(labels)} examples cannot be divided into {folds} folds")
+    if np.ndim(labels) == 2:
+        dealt, left = np.zeros(len(labels), dtype=np.int64), np.arange(len(labels))
+        for fold in range(folds - 1):  # a fold's share of what the folds before it have left
+            kept, held = stratified_split(np.asarray(labels)[left], 1 / (folds - fold), CUT)
+            dealt[left[held]], left = fold, left[kept]
+        dealt[left] = folds - 1
+        return dealt
     _, classes = np.unique(np.asarray(labels), return_inverse=True)
-    if len(classes) < folds:
-        raise DataError(f"{len(classes)} examples cannot be divided into {folds} folds")
     shuffled = np.random.default_rng(CUT).permutation(len(classes))
     by_class = shuffled[np.argsort(classes[shuffled], kind="stable")]
     numbers = np.empty(len(classes), dtype=np.int64)
     numbers[by_class] = np.arange(len(classes)) % folds  # on from where the last class ended: folds of equal size
     return numbers
+
+
+def strata(part: Part, classes: Sequence[str]) -> np.ndarray:
+    """Return what a split keeps in proportion: the labels, (n,), or which labels each example has, (n, C)."""
+    return part.targets(classes) if part.multilabel else part.labels
+
+
+def class_counts(part: Part, classes: Sequence[str]) -> np.ndarray:
+    """Return the examples of each class, (C,)."""
+    counts = part.label_counts()
+    return np.array([counts[name] for name in classes], dtype=np.int64)
 
 
 def part_at(part: Part, indices: np.ndarray) -> Part:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seqwise.experiments.comparison_data import ComparisonData, Parts
+from seqwise.experiments.comparison_data import ComparisonData, Parts, class_counts, strata
 from seqwise.experiments.comparison_runs import PlannedRun, RunResult
 from seqwise.experiments.configuration import Configuration
+from seqwise.experiments.decisions import DecisionRequest
 from seqwise.training import Callback
 
 
@@ -56,6 +57,7 @@ def fit_and_answer(
         imbalance=configuration.imbalance,
         training=type(configuration.training)(**{**given, "refit": False}),
         validation=0.0,
+        multilabel=parts.training.multilabel,
     )
     training, held = parts.training, parts.validation
     estimator.fit(
@@ -69,16 +71,22 @@ def fit_and_answer(
         raise KeyboardInterrupt
     assert estimator.validation_ is not None
     places = np.array([list(classes).index(str(name)) for name in estimator.classes_])
+    several = training.multilabel
+
+    def answered(probabilities: np.ndarray) -> np.ndarray:
+        answers = decisions.decide(probabilities)
+        return _spread(answers, places, len(classes)) > 0 if several else places[answers]
+
     test = estimator.predict_proba(parts.test.texts) if len(parts.test) else np.empty((0, len(places)))
     decisions = Decisions.from_labels(estimator.labels_)
     watched = decisions.calibrated(estimator.validation_[2])
     return RunResult(
         test=_spread(test, places, len(classes)),
-        answers=places[decisions.decide(test)],
+        answers=answered(test),
         validation=_spread(watched, places, len(classes)),
-        validation_answers=places[decisions.decide(watched)],
+        validation_answers=answered(watched),
         validation_targets=held.targets(classes),
-        counts=np.bincount(training.targets(classes), minlength=len(classes)),
+        counts=class_counts(training, classes),
         seconds=time.perf_counter() - started,
         parameters=sum(p.numel() for p in estimator.fitted_.module.parameters()),
         settings=estimator.settings_.to_dict(),
@@ -87,25 +95,31 @@ def fit_and_answer(
 
 def _baseline(run: PlannedRun, parts: Parts, classes: Sequence[str]) -> RunResult:
     from seqwise.evaluation import fit_baseline
+    from seqwise.experiments.fitting import baseline_thresholds
 
     started = time.perf_counter()
     training = parts.training
     baseline = fit_baseline(
         training.texts,
-        training.labels,
+        strata(training, classes),
         classes=classes,
         unit=run.configuration.text.unit,
         sample_weight=training.weights,
         seed=run.seed,
     )
     test, watched = baseline.predict_proba(parts.test.texts), baseline.predict_proba(parts.validation.texts)
+    # Of several labels the thresholds are chosen as the model's are; of classes the most probable is answered.
+    thresholds = baseline_thresholds(baseline, parts.validation, classes, DecisionRequest(), None)
+    test_answers, watched_answers = (
+        p.argmax(axis=1) if thresholds is None else p >= thresholds for p in (test, watched)
+    )
     return RunResult(
         test=test,
-        answers=test.argmax(axis=1),
+        answers=test_answers,
         validation=watched,
-        validation_answers=watched.argmax(axis=1),
+        validation_answers=watched_answers,
         validation_targets=parts.validation.targets(classes),
-        counts=np.bincount(training.targets(classes), minlength=len(classes)),
+        counts=class_counts(training, classes),
         seconds=time.perf_counter() - started,
         parameters=baseline.weight.size + baseline.bias.size,
         settings={"baseline": {"description": baseline.description}},
@@ -113,13 +127,14 @@ def _baseline(run: PlannedRun, parts: Parts, classes: Sequence[str]) -> RunResul
 
 
 def _majority(parts: Parts, classes: Sequence[str]) -> RunResult:
-    counts = np.bincount(parts.training.targets(classes), minlength=len(classes))
-    shares = counts / counts.sum()
+    counts = class_counts(parts.training, classes)
+    shares = counts / len(parts.training)
+    answer = shares >= 0.5 if parts.training.multilabel else counts.argmax()
     return RunResult(
         test=np.tile(shares, (len(parts.test), 1)),
-        answers=np.full(len(parts.test), counts.argmax()),
+        answers=np.tile(answer, (len(parts.test), *np.ones(np.ndim(answer), int))),
         validation=np.tile(shares, (len(parts.validation), 1)),
-        validation_answers=np.full(len(parts.validation), counts.argmax()),
+        validation_answers=np.tile(answer, (len(parts.validation), *np.ones(np.ndim(answer), int))),
         validation_targets=parts.validation.targets(classes),
         counts=counts,
         seconds=0.0,

@@ -15,9 +15,16 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     *("name", "kind", "seeds", "value", "low", "high", "difference", "difference_low", "difference_high", "p"),
-    *("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "mcc", "validation", "seconds", "parameters"),
+    *("accuracy", "balanced_accuracy", "g_mean", "macro_f1", "weighted_f1", "mcc"),  # of classes
+    *("micro_f1", "samples_f1", "subset_accuracy"),  # of several labels an example
+    *("validation", "seconds", "parameters"),
 )
-BESIDE = {"accuracy": "accuracy", "balanced_accuracy": "balanced acc."}  # shown beside the metric
+BESIDE = {  # shown beside the metric, as far as the data have them
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced acc.",
+    "micro_f1": "micro F1",
+    "samples_f1": "samples F1",
+}
 
 
 def save_comparison(comparison: Comparison) -> None:
@@ -51,10 +58,15 @@ def table_of(comparison: Comparison) -> tuple[str, list[str], list[list[str]]]:
         "seconds",
         "parameters",
     ]
-    return comparison.title, header, [_cells(row, comparison.metric) for row in comparison.rows]
+    return comparison.title, header, [_cells(row, _beside(comparison)) for row in comparison.rows]
 
 
-def _cells(row: Row, metric: str) -> list[str]:
+def _beside(comparison: Comparison) -> list[str]:
+    there = comparison.rows[0].figures if comparison.rows else {}
+    return [key for key in BESIDE if key in there and key != comparison.metric]
+
+
+def _cells(row: Row, beside: list[str]) -> list[str]:
     value, gap = row.value, row.difference
     interval = "" if value["low"] is None or value["high"] is None else f" [{value['low']:.3f}, {value['high']:.3f}]"
     difference = "-"
@@ -62,7 +74,7 @@ def _cells(row: Row, metric: str) -> list[str]:
         difference = f"{gap['value']:+.3f}"
         if gap["low"] is not None and gap["high"] is not None:
             difference += f" [{gap['low']:+.3f}, {gap['high']:+.3f}]"
-    figures = [row.figures.get(key) for key in BESIDE if key != metric]
+    figures = [row.figures.get(key) for key in beside]
     return [
         row.name,
         ("undefined" if value["value"] is None else f"{value['value']:.3f}") + interval,

@@ -81,10 +81,10 @@ class RunResult:
 
     Attributes:
         test: probabilities of the test examples of its fold, (n, C).
-        answers: what the model decides for, as class numbers, (n,).
+        answers: what the model decides for, as class numbers, (n,); or which labels each example gets, (n, C).
         validation: probabilities of its validation examples, (m, C).
-        validation_answers: class numbers, (m,).
-        validation_targets: class numbers, (m,).
+        validation_answers: the same of these, (m,) or (m, C).
+        validation_targets: what is true of them, (m,) or (m, C).
         counts: training examples of each class, (C,).
         seconds: that fitting and answering took.
         parameters: of the model.

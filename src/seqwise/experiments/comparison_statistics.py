@@ -6,16 +6,24 @@ the seeds with replacement, the same for all variants, so that what all find eas
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from seqwise.metrics.confusion import OVERALL, PER_CLASS, Marginals, marginals
-from seqwise.metrics.intervals import Figure, cells, figure, resampled_cells
+from seqwise.metrics.confusion import OVERALL, PER_CLASS, Marginals, macro_f1, marginals, micro_f1
+from seqwise.metrics.intervals import Figure, cells, figure, resampled_cells, resampled_multiplicities
+from seqwise.metrics.multilabel import label_marginals, samples_f1
 
 RESAMPLES = 2000  # the smallest p-value is 1/1000: seventeen treatments can still be told apart after the correction
 ALPHA = 0.05
+
+# What several labels an example are compared by: counted label by label, or a mean over the examples.
+LABELS: dict[str, Callable[[Marginals], np.ndarray]] = {"macro_f1": macro_f1, "micro_f1": micro_f1}
+EXAMPLES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "samples_f1": samples_f1,
+    "subset_accuracy": lambda true, said: (true == said).all(axis=1).astype(np.float64),
+}
 
 
 @dataclass(frozen=True)
@@ -48,10 +56,10 @@ def compare_with(
     """Compute the mean of a metric over seeds, and its paired difference to the reference.
 
     Args:
-        targets: (n,) class numbers.
-        variant: seed -> predicted class numbers, (n,); not empty.
+        targets: (n,) class numbers; of several labels an example (n, C) of 0 and 1.
+        variant: seed -> what was predicted, in the same form; not empty.
         reference: the same of the reference; None gives the figures of the variant alone.
-        metric: a name of `seqwise.metrics.confusion.OVERALL`.
+        metric: a name of `metrics_of`.
         sample_weight: (n,) or None.
         resamples: how many replicates.
         seed: of the resampling.
@@ -59,28 +67,81 @@ def compare_with(
     seeds = sorted(variant)
     common = [] if reference is None else [s for s in seeds if s in reference]
     columns = [variant[s] for s in seeds] + [reference[s] for s in common if reference is not None]
-    count = 1 + int(max(targets.max(), *(column.max() for column in columns)))
-    groups = cells(targets, *columns, weights=sample_weight)
-    of, *predicted = groups.labels
-    function = OVERALL[metric]
-
-    def by_column(sums: np.ndarray) -> np.ndarray:  # (columns, R)
-        return np.stack([function(marginals(of, column, sums, count)) for column in predicted])
-
-    here = by_column((groups.examples * groups.weight)[None])[:, 0]
+    of_examples, of_seeds = np.random.default_rng(seed).spawn(2)
+    if len(targets) < 2:
+        resamples = 0
+    function = label_replicates if np.ndim(targets) == 2 else class_replicates
+    here, drawn = function(targets, columns, metric, sample_weight, resamples, of_examples)
     mine, paired = here[: len(seeds)], [seeds.index(s) for s in common]
     value = float(mine.mean())
     gap = float((mine[paired] - here[len(seeds) :]).mean()) if common else float("nan")
-    if len(targets) < 2 or not resamples:
+    if not resamples:
         return Compared(len(seeds), figure(value), figure(gap) if common else None)
-    of_examples, of_seeds = np.random.default_rng(seed).spawn(2)
-    drawn = np.concatenate([by_column(block) for block in resampled_cells(groups, resamples, of_examples)], axis=1)
     values = (drawn[: len(seeds)] * _multiplicities(len(seeds), resamples, of_seeds)).sum(axis=0)
     if not common:
         return Compared(len(seeds), figure(value, values))
     gaps = drawn[paired] - drawn[len(seeds) :]
     gaps = (gaps * _multiplicities(len(common), resamples, of_seeds)).sum(axis=0)
     return Compared(len(seeds), figure(value, values), figure(gap, gaps), _two_sided(gaps))
+
+
+def metrics_of(multilabel: bool) -> list[str]:
+    """Return the names of the metrics to compare by, of classes or of several labels an example."""
+    return [*LABELS, *EXAMPLES] if multilabel else list(OVERALL)
+
+
+def class_replicates(
+    targets: np.ndarray,
+    columns: Sequence[np.ndarray],
+    metric: str,
+    weights: np.ndarray | None,
+    resamples: int,
+    generator: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute a metric of each column of predicted classes.
+
+    Returns:
+        On the examples as they are, (columns,); and on each resample, (columns, R).
+    """
+    count = 1 + int(max(targets.max(), *(column.max() for column in columns)))
+    groups = cells(targets, *columns, weights=weights)
+    of, *predicted = groups.labels
+
+    def by_column(sums: np.ndarray) -> np.ndarray:  # (columns, R)
+        return np.stack([OVERALL[metric](marginals(of, column, sums, count)) for column in predicted])
+
+    here = by_column((groups.examples * groups.weight)[None])[:, 0]
+    blocks = [by_column(block) for block in resampled_cells(groups, resamples, generator)] if resamples else []
+    return here, np.concatenate(blocks, axis=1) if blocks else np.empty((len(columns), 0))
+
+
+def label_replicates(
+    targets: np.ndarray,
+    columns: Sequence[np.ndarray],
+    metric: str,
+    weights: np.ndarray | None,
+    resamples: int,
+    generator: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute a metric of each column of predicted labels, as `class_replicates` does of classes."""
+    true = targets > 0
+
+    def by_column(counts: np.ndarray | None) -> np.ndarray:  # (columns, R)
+        return np.stack([_label_metric(metric, true, column > 0, weights, counts) for column in columns])
+
+    drawn = resampled_multiplicities(len(targets), resamples, generator) if resamples else ()
+    blocks = [by_column(counts) for counts in drawn]
+    return by_column(None)[:, 0], np.concatenate(blocks, axis=1) if blocks else np.empty((len(columns), 0))
+
+
+def _label_metric(
+    metric: str, true: np.ndarray, said: np.ndarray, weights: np.ndarray | None, counts: np.ndarray | None
+) -> np.ndarray:
+    if metric in LABELS:
+        return LABELS[metric](label_marginals(true, said, weights, counts))
+    rows = np.ones((len(true), 1)) if counts is None else counts
+    rows = rows if weights is None else rows * weights[:, None]
+    return EXAMPLES[metric](true, said) @ rows / rows.sum(axis=0)
 
 
 def _multiplicities(seeds: int, resamples: int, generator: np.random.Generator) -> np.ndarray:
@@ -114,11 +175,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def mean_over_seeds(
-    targets: np.ndarray, predictions: Mapping[int, np.ndarray], classes: int, sample_weight: np.ndarray | None = None
+    targets: np.ndarray, predictions: Mapping[int, np.ndarray], sample_weight: np.ndarray | None = None
 ) -> dict[str, float | None]:
     """Return every overall figure, averaged over seeds."""
-    every = [_counted(targets, column, classes, sample_weight) for column in predictions.values()]
-    values = {name: np.mean([OVERALL[name](counted)[0] for counted in every]) for name in OVERALL}
+    several = np.ndim(targets) == 2
+    function, columns = label_replicates if several else class_replicates, list(predictions.values())
+    nothing = np.random.default_rng(0)  # no resample is drawn
+    values = {
+        name: function(targets, columns, name, sample_weight, 0, nothing)[0].mean() for name in metrics_of(several)
+    }
     return {name: float(value) if np.isfinite(value) else None for name, value in values.items()}
 
 
@@ -141,5 +206,7 @@ def class_means(
 
 
 def _counted(targets: np.ndarray, predictions: np.ndarray, classes: int, weights: np.ndarray | None) -> Marginals:
+    if np.ndim(targets) == 2:
+        return label_marginals(targets > 0, predictions > 0, weights)
     groups = cells(targets, predictions, weights=weights)
     return marginals(groups.labels[0], groups.labels[1], (groups.examples * groups.weight)[None], classes)

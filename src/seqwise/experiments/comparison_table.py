@@ -13,7 +13,6 @@ from seqwise.experiments.comparison_data import ComparisonData
 from seqwise.experiments.comparison_runs import BASELINE, MAJORITY, Place, RunResult
 from seqwise.experiments.comparison_statistics import ALPHA, class_means, compare_with, holm, mean_over_seeds
 from seqwise.experiments.comparison_variants import Variation
-from seqwise.metrics.confusion import OVERALL, marginals
 from seqwise.metrics.intervals import Figure
 
 COST = 0.01  # of accuracy: what a treatment may cost before the sentence says so
@@ -99,7 +98,7 @@ def rows_of(results: Mapping[Place, RunResult], data: ComparisonData, variation:
                 value=compared.value,
                 difference=compared.difference,
                 p=compared.p if kinds.get(name, "variant") == "variant" else None,
-                figures=mean_over_seeds(targets, answers[name], len(data.classes), weights),
+                figures=mean_over_seeds(targets, answers[name], weights),
                 per_class=class_means(targets, answers[name], data.classes, weights),
                 validation=float(np.mean([validation_figure(result, metric) for result in runs])),
                 seconds=float(np.median([result.seconds for result in runs])),
@@ -167,7 +166,7 @@ def recommended(rows: Sequence[Row]) -> str | None:
 
 def metric_name(metric: str) -> str:
     """Return a metric's name for people."""
-    return {"mcc": "MCC"}.get(metric, metric.replace("_f1", " F1").replace("_", " "))
+    return {"mcc": "MCC", "g_mean": "G-mean"}.get(metric, metric.replace("_f1", " F1").replace("_", " "))
 
 
 def written(number: Figure) -> str:
@@ -177,9 +176,8 @@ def written(number: Figure) -> str:
 
 def validation_figure(result: RunResult, metric: str) -> float:
     """Return a metric on the validation examples of a run."""
-    count = result.validation.shape[1]
-    one = np.ones((1, len(result.validation_targets)))
-    return float(OVERALL[metric](marginals(result.validation_targets, result.validation_answers, one, count))[0])
+    value = mean_over_seeds(result.validation_targets, {0: result.validation_answers})[metric]
+    return float("nan") if value is None else value
 
 
 def _better(rows: Sequence[Row]) -> list[Row]:
@@ -203,7 +201,8 @@ def _gap(row: Row) -> str:
 
 
 def _joined(by_fold: Mapping[int, RunResult], data: ComparisonData) -> np.ndarray:
-    predictions = np.empty(len(data.test), dtype=np.int64)
+    first = next(iter(by_fold.values())).answers
+    predictions = np.empty((len(data.test), *first.shape[1:]), dtype=first.dtype)
     for fold, result in by_fold.items():
         predictions[data.answered(fold)] = result.answers
     return predictions

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,24 +11,30 @@ from typing import Any
 
 import numpy as np
 
-from seqwise.errors import ConfigurationError, FileError, MissingExtraError, SeqwiseError
+from seqwise.errors import ConfigurationError, SeqwiseError
 from seqwise.experiments.comparison import check_folder, check_metric
 from seqwise.experiments.comparison_data import Parts, part_at
 from seqwise.experiments.comparison_fit import fit_and_answer
 from seqwise.experiments.comparison_runs import RunResult
+from seqwise.experiments.comparison_statistics import metrics_of
 from seqwise.experiments.comparison_table import metric_name, validation_figure
 from seqwise.experiments.configuration import Configuration, build_configuration
 from seqwise.experiments.environment import environment
 from seqwise.experiments.reading import Say, TrainingData, read_training_data
 from seqwise.experiments.tuning_report import TrialRow, save_search
 from seqwise.experiments.tuning_space import Dimension, configured, default_values, space_of, suggest
+from seqwise.experiments.tuning_study import (
+    JOURNAL,
+    GivenUp,
+    Watch,
+    complete_trials,
+    importance_of,
+    load_optuna,
+    open_study,
+)
 from seqwise.prediction import resolve_device
 from seqwise.training import Callback
 from seqwise.training.settings import duration
-
-JOURNAL = "trials.journal"  # of optuna: what the search goes on from
-STAGES = 10  # of a fit at which a trial may be given up
-SAFE = 6  # trials before any is given up
 
 
 @dataclass(frozen=True)
@@ -97,42 +102,6 @@ class Search:
         }
 
 
-class GivenUp(Exception):
-    """The fit of a trial ends before its end."""
-
-
-class Watch(Callback):
-    """Reports the validation figure at every tenth of a fit, and gives up what lags behind or comes too late.
-
-    Args:
-        trial: of optuna; None only keeps the time.
-        deadline: on `time.monotonic`.
-        metric: of the loop's validation figures.
-    """
-
-    def __init__(self, trial: Any, deadline: float, metric: str) -> None:
-        self._trial, self._deadline, self._metric, self._stage = trial, deadline, metric, 0
-
-    def on_epoch(self, run: Any, record: dict[str, Any]) -> None:
-        """Report, and see whether to go on.
-
-        Raises:
-            GivenUp: no.
-        """
-        if time.monotonic() > self._deadline:
-            raise GivenUp("no time left")
-        value = record["validation"].get(self._metric)
-        # By the share of the fit that is over: trials of few and of many epochs meet at the same stages. (A second seed
-        # comes to stages that the first has told of.)
-        stage = round(STAGES * run.epoch / run.settings.epochs)
-        if self._trial is None or value is None or stage <= self._stage:
-            return
-        self._stage = stage
-        self._trial.report(value, stage)
-        if self._trial.should_prune():
-            raise GivenUp("behind the others")
-
-
 def budget_in_seconds(written: str) -> float:
     """Read a budget like 90s, 30m or 2h.
 
@@ -161,8 +130,8 @@ def run_tuning(request: TuningRequest, say: Say = lambda message: None) -> Searc
         DivergenceError: the default configuration diverged.
     """
     started = time.monotonic()
-    optuna = _optuna()
-    check_metric(request.metric)
+    optuna = load_optuna()
+    check_metric(request.metric, [*metrics_of(False), *metrics_of(True)])
     for name, value in (("--seeds", request.seeds), ("--trials", 1 if request.trials is None else request.trials)):
         if value < 1:
             raise ConfigurationError(f"{name} is at least 1, got {value}")
@@ -172,9 +141,11 @@ def run_tuning(request: TuningRequest, say: Say = lambda message: None) -> Searc
     data = read_training_data(request.data, base.data, seed=base.training.seed, say=say)
     if data.validation is None:
         raise ConfigurationError("a search is judged on validation examples, and data.validation is 0")
+    check_metric(request.metric, metrics_of(data.multilabel))
     say(data.summary())
     space = space_of(base)
-    study = _study(optuna, request, _fingerprint(data, request, space))
+    fingerprint = _fingerprint(data, request, space)
+    study = open_study(optuna, request.folder, fingerprint, base.training.seed)
     parts = Parts(data.training, data.validation, part_at(data.validation, np.array([], dtype=np.int64)))
 
     def attempt(configuration: Configuration, callback: Callback | None) -> tuple[float, RunResult]:
@@ -190,7 +161,7 @@ def run_tuning(request: TuningRequest, say: Say = lambda message: None) -> Searc
             say(_line(study, request.metric, deadline))
     except KeyboardInterrupt:
         interrupted = True
-    if not _complete(optuna, study):
+    if not complete_trials(optuna, study):
         raise KeyboardInterrupt  # not even the default configuration: there is nothing to show
     return _conclude(optuna, study, base, data, request, time.monotonic() - started, interrupted)
 
@@ -279,7 +250,7 @@ def _conclude(
         best=best.number,
         metric=request.metric,
         configuration=build_configuration(base=tree, flags=columns),
-        importance=_importance(optuna, study),
+        importance=importance_of(optuna, study),
         sentence=verdict(trials, best.number, request.metric, len(data.validation or ())),
         folder=request.folder,
         seconds=seconds,
@@ -313,54 +284,6 @@ def verdict(trials: list[TrialRow], best: int, metric: str, examples: int) -> st
     )
 
 
-def _importance(optuna: Any, study: Any) -> dict[str, float]:
-    """How much each setting explains, among the trials with the settings that most have; too few give nothing."""
-    complete = _complete(optuna, study)
-    recurrent = [trial for trial in complete if "training.learning_rate" in trial.params]
-    trials = recurrent if len(recurrent) > len(complete) / 2 else complete
-    names = sorted(set.intersection(*(set(trial.params) for trial in trials))) if trials else []
-    if len(trials) < SAFE or len({trial.value for trial in trials}) < 2 or not names:
-        return {}
-    found = optuna.importance.get_param_importances(
-        study, params=names, evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0)
-    )
-    return {name: float(share) for name, share in found.items()}
-
-
-def _study(optuna: Any, request: TuningRequest, fingerprint: str) -> Any:
-    """Open the search of the folder, or begin one.
-
-    Raises:
-        FileError: the folder holds a search on other data or with other settings.
-    """
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
-
-    request.folder.mkdir(parents=True, exist_ok=True)
-    storage = JournalStorage(JournalFileBackend(str(request.folder / JOURNAL)))
-    study = optuna.create_study(
-        storage=storage,
-        study_name="seqwise",
-        direction="maximize",
-        load_if_exists=True,
-        pruner=optuna.pruners.PercentilePruner(50.0, n_startup_trials=SAFE, n_warmup_steps=STAGES // 3),
-    )
-    known = study.user_attrs.get("fingerprint")
-    if known is None:
-        study.set_user_attr("fingerprint", fingerprint)
-    elif known != fingerprint:
-        raise FileError(
-            f"{request.folder} holds a search on other data, with other fixed settings, or by another metric: "
-            "choose another folder"
-        )
-    for trial in study.trials:
-        if trial.state == optuna.trial.TrialState.RUNNING:  # of a call that was killed
-            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-    # Another seed for each call: the same one would suggest what an earlier call has tried.
-    study.sampler = optuna.samplers.TPESampler(seed=request.configuration.training.seed + len(study.trials))
-    return study
-
-
 def _fingerprint(data: TrainingData, request: TuningRequest, space: list[Dimension]) -> str:
     digest = hashlib.sha256()
     for part in (data.training, data.validation):
@@ -374,10 +297,6 @@ def _fingerprint(data: TrainingData, request: TuningRequest, space: list[Dimensi
     return digest.hexdigest()[:16]
 
 
-def _complete(optuna: Any, study: Any) -> list[Any]:
-    return [trial for trial in study.trials if trial.state == optuna.trial.TrialState.COMPLETE]
-
-
 def _line(study: Any, metric: str, deadline: float) -> str:
     trial = study.trials[-1]
     outcome = {
@@ -387,12 +306,3 @@ def _line(study: Any, metric: str, deadline: float) -> str:
     name = "the default configuration" if trial.user_attrs.get("default") else f"trial {trial.number}"
     seconds, left = trial.user_attrs.get("seconds", 0.0), max(0.0, deadline - time.monotonic())
     return f"{name}: {outcome}, {seconds:.0f} s; best {study.best_value:.3f}, {left / 60:.1f} min left"
-
-
-def _optuna() -> Any:
-    try:
-        import optuna
-    except ImportError:
-        raise MissingExtraError("tune needs optuna: pip install 'seqwise[tune]'") from None
-    optuna.logging.set_verbosity(logging.WARNING)
-    return optuna

@@ -1,4 +1,5 @@
 import inspect
+from dataclasses import replace
 
 import pytest
 
@@ -72,3 +73,11 @@ def test_the_pure_recurrent_model_stays_pure():
 def test_a_time_budget_is_not_spent_on_a_second_fit():
     assert choose(WORDS, sections()).training.refit
     assert not choose(WORDS, sections(time_budget="5m")).training.refit
+
+
+def test_the_asymmetric_loss_of_classes_has_smoothed_labels_and_that_of_several_labels_has_not():
+    several = replace(WORDS, multilabel=True)
+    for architecture in ("recurrent", "wide_deep"):
+        asymmetric = sections(architecture=architecture, loss="asymmetric")
+        assert choose(WORDS, asymmetric).imbalance.label_smoothing == 0.1
+        assert choose(several, asymmetric).imbalance.label_smoothing == 0

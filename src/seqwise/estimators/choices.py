@@ -101,12 +101,12 @@ def choose(profile: Profile, sections: Sections) -> Sections:
     if model.architecture == "recurrent":  # the textbook model, on its own: nothing beside it decides when to stop
         training_choices |= {"select": "best", "refit": False}
     pure = model.architecture == "recurrent"
+    smooth = not pure and (profile.fixed_length or not (symbols or long_texts))
+    smooth = smooth or sections.imbalance.loss == "asymmetric"  # without it, gamma_neg asks nothing of classes
     imbalance_choices = {
         # Thresholds do for labels what the correction does for classes.
         "prior_correction": 0.0 if pure or profile.multilabel else MILD,
-        "label_smoothing": 0.1
-        if not (pure or profile.multilabel) and (profile.fixed_length or not (symbols or long_texts))
-        else 0.0,
+        "label_smoothing": 0.1 if smooth and not profile.multilabel else 0.0,
     }
     return Sections(
         with_choices(sections.text.model_copy(update={"unit": profile.unit}), text_choices),

@@ -2,24 +2,24 @@ import numpy as np
 import pytest
 from sample_report import epoch, scored
 
-from seqwise.evaluation import figures
+from seqwise.evaluation import figures, probabilities
 from seqwise.evaluation.drawing import BASELINE, MODEL, readable
 
 
 def test_curves_are_those_of_the_class_of_interest_or_of_a_few_or_of_the_rarest():
     targets = np.repeat(np.arange(9), [50, 40, 30, 20, 10, 5, 3, 2, 0])
     names = list("abcdefghi")
-    assert figures.chosen_curves(np.array([0, 1, 1]), ["no", "yes"], "yes") == [1]
-    assert figures.chosen_curves(np.array([0, 1, 1]), ["no", "yes"], None) == [0, 1]
-    assert figures.chosen_curves(targets, names, None) == [6, 5, 4, 3, 2]  # neither two examples nor none
-    assert figures.chosen_curves(targets, names, "a")[0] == 0
+    assert probabilities.chosen_curves(np.array([0, 1, 1]), ["no", "yes"], "yes") == [1]
+    assert probabilities.chosen_curves(np.array([0, 1, 1]), ["no", "yes"], None) == [0, 1]
+    assert probabilities.chosen_curves(targets, names, None) == [6, 5, 4, 3, 2]  # neither two examples nor none
+    assert probabilities.chosen_curves(targets, names, "a")[0] == 0
 
 
 def test_precision_recall_panels_name_the_areas_of_both():
     from sklearn.metrics import average_precision_score
 
     targets, model, baseline = scored(2)
-    (picture,) = figures.precision_recall(targets, model, baseline, ["no", "yes"], "yes")
+    (picture,) = probabilities.precision_recall(targets, model, baseline, ["no", "yes"], "yes")
     for scores in (model, baseline):
         assert f"{average_precision_score(targets == 1, scores[:, 1]):.3f}" in picture
     assert MODEL in picture
@@ -28,13 +28,13 @@ def test_precision_recall_panels_name_the_areas_of_both():
 
 def test_fifty_two_classes_give_six_panels():
     targets, model, baseline = scored(52, 900)
-    assert len(figures.precision_recall(targets, model, baseline, [str(n) for n in range(52)])) == 6
+    assert len(probabilities.precision_recall(targets, model, baseline, [str(n) for n in range(52)])) == 6
 
 
 def test_classes_without_examples_do_not_spoil_the_mean_curve():
     targets, model, _ = scored(3)
     targets[targets == 2] = 0
-    pictures = figures.precision_recall(targets, model, None, ["a", "b", "c"])
+    pictures = probabilities.precision_recall(targets, model, None, ["a", "b", "c"])
     assert len(pictures) == 3
     assert not any("nan" in picture for picture in pictures)
 
@@ -58,8 +58,8 @@ def test_a_single_epoch_or_one_without_validation_can_be_drawn(record):
 
 def test_reliability_needs_no_baseline():
     targets, model, baseline = scored(2)
-    assert BASELINE in figures.reliability(targets, model, baseline)[0]
-    assert BASELINE not in figures.reliability(targets, model, None)[0]
+    assert BASELINE in probabilities.reliability(targets, model, baseline)[0]
+    assert BASELINE not in probabilities.reliability(targets, model, None)[0]
 
 
 def test_class_balance_adds_up_what_it_does_not_name():

@@ -7,7 +7,8 @@ import pytest
 from sample_report import epoch, sample, scored
 
 from seqwise.errors import DataError
-from seqwise.evaluation.report import render_report, worst_mistakes, write_report
+from seqwise.evaluation.mistakes import worst_mistakes
+from seqwise.evaluation.report import render_report, write_report
 
 HOSTILE = '</text></svg><script>alert("x")</script><img src=http://evil.example/x onerror=alert(1)>'
 VOID = {"meta", "br"}

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from seqwise.evaluation.baseline import Baseline, fit_baseline
     from seqwise.evaluation.card import model_card
-    from seqwise.evaluation.report import ReportContent, worst_mistakes, write_report
+    from seqwise.evaluation.mistakes import worst_mistakes
+    from seqwise.evaluation.report import ReportContent, write_report
 
 __all__ = ["Baseline", "ReportContent", "fit_baseline", "model_card", "worst_mistakes", "write_report"]
 
@@ -18,7 +19,7 @@ _HOMES = {
     "ReportContent": "report",
     "fit_baseline": "baseline",
     "model_card": "card",
-    "worst_mistakes": "report",
+    "worst_mistakes": "mistakes",
     "write_report": "report",
 }
 

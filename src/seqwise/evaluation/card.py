@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from seqwise.evaluation.decisions import decision_sentences
 from seqwise.evaluation.report import HEADLINES, ReportContent
 
 MOST_CLASSES = 30  # with a row of their own
@@ -28,9 +29,11 @@ def model_card(content: ReportContent, *, folder: str = "model", data: str = "",
         "## Figures",
         _plain(content.verdict),
         _figures(content),
+        "## Decisions",
+        _plain(" ".join(decision_sentences(content.decisions, content.classes, multilabel=content.multilabel))),
         "## Use",
-        _use(folder, example),
-        "## Data and classes",
+        _use(folder, example, multilabel=content.multilabel),
+        f"## Data and {_kinds(content)}",
         _data(content, data),
         _classes(content),
         "## Limits",
@@ -46,7 +49,9 @@ def _what(content: ReportContent) -> str:
     listed = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     interest = f" The class of interest is {_plain(content.positive)}." if content.positive is not None else ""
     task = f"{_plain(content.task)}\n\n" if content.task else ""
-    return f"{task}A sequence classifier made with Seqwise. It tells {len(names)} classes apart: {listed}.{interest}"
+    does = "gives every text any number of" if content.multilabel else "tells"
+    kinds = f"{len(names)} labels" if content.multilabel else f"{len(names)} classes apart"
+    return f"{task}A sequence classifier made with Seqwise. It {does} {kinds}: {listed}.{interest}"
 
 
 def _figures(content: ReportContent) -> str:
@@ -59,14 +64,15 @@ def _figures(content: ReportContent) -> str:
         if key in block
     ]
     table = _table(("", "model", "baseline") if baseline else ("", "model"), rows)
+    pictures = "labels that go together" if content.multilabel else "confusion matrix"
     described = f" The baseline is {_plain(content.baseline_description)}." if content.baseline_description else ""
     return (
         f"{table}\n\nOn {block['examples']:,} {content.split} examples, with 95% bootstrap intervals.{described} "
-        "Curves, confusion matrix and the worst mistakes are in `report.html`, every figure in `metrics.json`."
+        f"Curves, {pictures} and the worst mistakes are in `report.html`, every figure in `metrics.json`."
     )
 
 
-def _use(folder: str, example: str) -> str:
+def _use(folder: str, example: str, *, multilabel: bool) -> str:
     text = " ".join(_visible(example).split())[:120] or "a text of yours"
     text = "a text of yours" if text.startswith("-") else text  # the command would take it for an option
     place = _visible(folder)
@@ -76,7 +82,7 @@ def _use(folder: str, example: str) -> str:
         "```python\nfrom seqwise.prediction import Predictor\n\n"
         f"predictor = Predictor.load({place!r})\n"
         f"texts = [{text!r}]\n"
-        "predictor.predict(texts)  # the class of each text\n"
+        f"predictor.predict(texts)  # the {'labels' if multilabel else 'class'} of each text\n"
         "predictor.predict_proba(texts)  # one column a class, in the order of predictor.classes\n```\n\n"
         "The folder holds plain JSON and safetensors; loading it runs no code from it."
     )
@@ -87,7 +93,7 @@ def _data(content: ReportContent, data: str) -> str:
     totals = [
         f"{sum(content.counts[split].values()):,} {name}" for split, name in SPLITS.items() if split in content.counts
     ]
-    sizes = f"Examples: {', '.join(totals)}." if totals else ""
+    sizes = f"{'Labels' if content.multilabel else 'Examples'}: {', '.join(totals)}." if totals else ""
     repeated = _bullets(content.duplicates)
     return "\n\n".join(part for part in (" ".join(filter(None, (source, sizes))), repeated) if part)
 
@@ -105,16 +111,25 @@ def _classes(content: ReportContent) -> str:
         row += [f"{figures['support']:,}", *(_value(figures[key]) for key in ("precision", "recall", "f1"))]
         row += [_value(baseline.get(name, {}).get("f1"))] if baseline else []
         rows.append(row)
-    head = ["class", *(["training"] if training else []), content.split, "precision", "recall", "F1"]
+    head = [
+        "label" if content.multilabel else "class",
+        *(["training"] if training else []),
+        content.split,
+        "precision",
+        "recall",
+        "F1",
+    ]
     table = _table(head + (["baseline F1"] if baseline else []), rows)
     left = len(order) - MOST_CLASSES
-    return table + (f"\n\nThe {left} smaller classes are in `report.html`." if left > 0 else "")
+    return table + (f"\n\nThe {left} smaller {_kinds(content)} are in `report.html`." if left > 0 else "")
 
 
 def _limits(content: ReportContent) -> list[str]:
     block = content.metrics[content.split]
     limits = [
-        "It knows no other classes: a text of another kind also gets one of these, often with high confidence.",
+        "It knows no other labels: what is none of these is not seen."
+        if content.multilabel
+        else "It knows no other classes: a text of another kind also gets one of these, often with high confidence.",
         "The figures hold for data like those above. Other sources, times or languages need an evaluation of their own, "
         "which the command seqwise evaluate makes.",
     ]
@@ -124,7 +139,8 @@ def _limits(content: ReportContent) -> list[str]:
     if few:
         named = ", ".join(map(str, few[:5])) + (f" and {len(few) - 5} more" if len(few) > 5 else "")
         limits.append(
-            f"Of some classes there were fewer than 20 {content.split} examples ({named}): expect chance in their figures."
+            f"Of some {_kinds(content)} there were fewer than 20 {content.split} examples ({named}): "
+            "expect chance in their figures."
         )
     missed = [name for name, of in block["per_class"].items() if of["support"] and of["recall"]["value"] == 0]
     if missed:
@@ -149,6 +165,10 @@ def _made(content: ReportContent) -> str:
         inner = ", ".join(f"{key} {value}" for key, value in values.items()) if isinstance(values, Mapping) else values
         settings.append(f"- {_plain(str(section))}: {_plain(str(inner))}")
     return "\n".join(facts + settings) + ("\n\n" if facts or settings else "") + "All settings are in `config.json`."
+
+
+def _kinds(content: ReportContent) -> str:
+    return "labels" if content.multilabel else "classes"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

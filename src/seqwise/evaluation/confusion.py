@@ -89,7 +89,7 @@ def confusion(matrix: np.ndarray, names: Sequence[str], *, normalised: bool) -> 
         ]  # fmt: skip
         axes.add_collection(PatchCollection(empty, facecolor=RULE, alpha=0.28, linewidth=0))
         for row, column in np.argwhere(matrix > 0):
-            text = _whole(shares[row, column]) if normalised else _short(int(matrix[row, column]))
+            text = whole_percent(shares[row, column]) if normalised else _short(int(matrix[row, column]))
             dark = 0.10 + 0.90 * strength[row, column] > 0.55
             axes.text(
                 column + 0.5, row + 0.5, text, ha="center", va="center_baseline", color=PAPER if dark else INK,
@@ -105,7 +105,7 @@ def confusion(matrix: np.ndarray, names: Sequence[str], *, normalised: bool) -> 
         return to_svg(figure, name, f"Confusion matrix of {size} classes, {right_share:.0%} on the diagonal.")
 
 
-def _whole(share: float) -> str:
+def whole_percent(share: float) -> str:
     """Whole percent, in which neither a few nor nearly all are rounded away."""
     return "<1" if 0 < share < 0.005 else ">99" if 0.995 <= share < 1 else f"{100 * share:.0f}"
 

@@ -32,6 +32,7 @@ VARIABLES = {
     PAPER: "--paper",
     DATA: "--data",
 }
+WIDTH, HEIGHT = 300, 250  # of one small panel
 POINTS_PER_INCH = 72  # of matplotlib's SVG; the sizes below are therefore CSS pixels at a scale of 1
 RULES = {
     "svg.fonttype": "none",
@@ -84,6 +85,17 @@ def heading(figure: Figure, title: str, note: str | Sequence[tuple[str, str]] = 
     figure.text(0, 1 - 14 / height, readable(title, 40), size=12.5, weight="bold", color=INK)
     for number, (text, colour) in enumerate([(note, MUTED)] if isinstance(note, str) else note):
         figure.text(88 * number / width, 1 - 31 / height, text, size=10.5, color=colour)
+
+
+def unit_square(axes: Axes, x: str, y: str) -> None:
+    """Let both axes run from 0 to 1."""
+    marks, names = [0, 0.25, 0.5, 0.75, 1], ["0", ".25", ".5", ".75", "1"]
+    axes.set_xlim(-0.01, 1.02)
+    axes.set_ylim(0, 1.03)
+    axes.set_xticks(marks, names)
+    axes.set_yticks(marks, names)
+    axes.set_xlabel(x, labelpad=4)
+    axes.set_ylabel(y, labelpad=6, rotation=90, rotation_mode="anchor", ha="center", va="baseline")
 
 
 def readable(text: str, limit: int = 22) -> str:

@@ -7,8 +7,7 @@ side by side on a desk and one below the other on a phone.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,10 +16,12 @@ from seqwise.evaluation.confusion import MOST_CLASSES
 from seqwise.evaluation.drawing import (
     BASELINE,
     DATA,
+    HEIGHT,
     INK,
     MODEL,
     MUTED,
     RULE,
+    WIDTH,
     heading,
     new_figure,
     panel,
@@ -28,13 +29,10 @@ from seqwise.evaluation.drawing import (
     rules,
     to_svg,
 )
-from seqwise.metrics import average_precision, precision_recall_curve, reliability_bins
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-WIDTH, HEIGHT = 300, 250  # of one small panel
-MOST_CURVES = 6
 COLUMN = 236  # of bars
 
 
@@ -115,6 +113,7 @@ def learning_curves(history: Sequence[Mapping[str, Any]], reference: Mapping[str
             [
                 ("macro F1", series("validation", "macro_f1"), MODEL, "-"),
                 ("accuracy", series("validation", "accuracy"), MODEL, ":"),
+                ("micro F1", series("validation", "micro_f1"), MODEL, ":"),
             ],
             "linear",
             "macro_f1",
@@ -220,133 +219,6 @@ def _end_labels(axes: Axes, labels: list[tuple[float, str, str]]) -> None:
             label, (1, 0), (6, place - shift), xycoords="axes fraction", textcoords="offset points", va="center",
             size=10.5, color=colour,
         )  # fmt: skip
-
-
-def chosen_curves(targets: np.ndarray, classes: Sequence[str], positive: str | None) -> list[int]:
-    """Which classes get a precision-recall curve of their own: the class of interest, or all of a few, or the rarest.
-
-    Among many classes those with fewer than three examples are passed over: their curve is chance.
-    """
-    support = np.bincount(targets, minlength=len(classes))
-    present = [int(number) for number in np.argsort(support, kind="stable") if support[number] > 0]
-    if positive in classes:
-        first = list(classes).index(str(positive))
-        return [first] if len(classes) == 2 else [first, *(n for n in present if n != first)][: MOST_CURVES - 1]
-    if len(present) < MOST_CURVES:
-        return present
-    return [n for n in present if support[n] >= 3][: MOST_CURVES - 1] or present[: MOST_CURVES - 1]
-
-
-def precision_recall(
-    targets: np.ndarray,
-    probabilities: np.ndarray,
-    baseline: np.ndarray | None,
-    classes: Sequence[str],
-    positive: str | None = None,
-) -> list[str]:
-    """Panels of precision by recall: the mean over the classes, and single classes, each beside the baseline.
-
-    Args:
-        targets: (n,) class numbers.
-        probabilities: (n, C).
-        baseline: (n, C) or None.
-        classes: the C names.
-        positive: the class of interest.
-    """
-    grid = np.linspace(0, 1, 201)
-    support = np.bincount(targets, minlength=len(classes))
-
-    def curve(number: int, scores: np.ndarray) -> tuple[np.ndarray, float]:
-        precision, recall, _ = precision_recall_curve(targets == number, scores[:, number])
-        place = np.minimum(np.searchsorted(recall, np.maximum(grid, 1e-9) - 1e-12), len(recall) - 1)
-        return precision[place], average_precision(targets == number, scores[:, number])
-
-    def mean(scores: np.ndarray) -> tuple[np.ndarray, float]:
-        pairs = [curve(number, scores) for number in range(len(classes)) if support[number]]
-        return np.mean([values for values, _ in pairs], axis=0), float(np.mean([area for _, area in pairs]))
-
-    panels: list[tuple[str, float, Callable[[np.ndarray], tuple[np.ndarray, float]]]] = []
-    if len(classes) > 2:
-        panels.append(("Mean of all classes", float(np.mean(support / len(targets))), mean))
-    for number in chosen_curves(targets, classes, positive):
-        title = f"{readable(classes[number])} ({support[number]:,})"
-        panels.append((title, float(support[number] / len(targets)), partial(curve, number)))
-    pictures = []
-    for number, (title, share, values) in enumerate(panels):
-        ours, area = values(probabilities)
-        theirs, other = (None, None) if baseline is None else values(baseline)
-        with rules(f"pr{number}"):
-            figure = new_figure(WIDTH, HEIGHT)
-            axes = panel(figure, 48, 46, 8, 40)
-            heading(
-                figure, title, [(f"area {area:.3f}", MODEL)] + ([(f"baseline {other:.3f}", BASELINE)] if other else [])
-            )
-            axes.axhline(share, color=RULE, linewidth=1.2, linestyle=(0, (1, 2)))
-            if theirs is not None:
-                axes.plot(grid, theirs, color=BASELINE)
-            axes.plot(grid, ours, color=MODEL)
-            _unit_square(axes, "recall", "precision")
-            pictures.append(to_svg(figure, f"pr{number}", f"Precision by recall, {title}: area {area:.3f}."))
-    return pictures
-
-
-def reliability(targets: np.ndarray, probabilities: np.ndarray, baseline: np.ndarray | None) -> list[str]:
-    """Two panels: accuracy by claimed confidence, and how often each confidence is claimed.
-
-    Args:
-        targets: (n,) class numbers.
-        probabilities: (n, C).
-        baseline: (n, C) or None.
-    """
-    sources = ([] if baseline is None else [("baseline", baseline, BASELINE)]) + [("model", probabilities, MODEL)]
-    with rules("reliability"):
-        figure = new_figure(WIDTH, HEIGHT)
-        axes = panel(figure, 48, 46, 8, 40)
-        heading(figure, "Reliability", "on the diagonal, claims come true")
-        for row, (label, _, colour) in enumerate(reversed(sources)):
-            axes.annotate(
-                label, (0, 1), (8, -12 - 15 * row), xycoords="axes fraction", textcoords="offset points", color=colour,
-                size=10.5,
-            )  # fmt: skip
-        axes.plot([0, 1], [0, 1], color=RULE, linewidth=1.2)
-        for _, values, colour in sources:
-            bins = reliability_bins(values.max(axis=1), values.argmax(axis=1) == targets)
-            axes.plot(bins.confidence, bins.accuracy, color=colour, linewidth=1.3)
-            axes.scatter(
-                bins.confidence, bins.accuracy, s=14 + 150 * bins.weight, color=colour, alpha=0.85, linewidths=0
-            )
-        _unit_square(axes, "confidence", "accuracy")
-        first = to_svg(figure, "reliability", "Reliability diagram: accuracy by confidence.")
-    with rules("confidence"):
-        figure = new_figure(WIDTH, HEIGHT)
-        axes = panel(figure, 48, 46, 8, 40)
-        heading(figure, "Confidence", "share of examples by largest probability")
-        edges = np.linspace(0, 1, 21)
-        for label, values, colour in sources:
-            shares = np.histogram(values.max(axis=1), edges)[0] / max(1, len(targets))
-            axes.stairs(
-                shares, edges, color=colour, fill=label == "model", alpha=0.85 if label == "model" else 1, lw=1.6
-            )
-        axes.set_xlim(0, 1.02)
-        axes.set_ylim(bottom=0)
-        axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", ".25", ".5", ".75", "1"])
-        from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-        axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f}%"))
-        axes.set_xlabel("confidence", labelpad=4)
-        second = to_svg(figure, "confidence", "Histogram of the confidence of the predictions.")
-    return [first, second]
-
-
-def _unit_square(axes: Axes, x: str, y: str) -> None:
-    marks, names = [0, 0.25, 0.5, 0.75, 1], ["0", ".25", ".5", ".75", "1"]
-    axes.set_xlim(-0.01, 1.02)
-    axes.set_ylim(0, 1.03)
-    axes.set_xticks(marks, names)
-    axes.set_yticks(marks, names)
-    axes.set_xlabel(x, labelpad=4)
-    axes.set_ylabel(y, labelpad=6, rotation=90, rotation_mode="anchor", ha="center", va="baseline")
 
 
 def _percent(share: float) -> str:

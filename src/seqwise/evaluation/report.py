@@ -6,7 +6,6 @@ load anything.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,21 +14,36 @@ from typing import Any
 import numpy as np
 
 from seqwise.errors import DataError
-from seqwise.evaluation import figures
+from seqwise.evaluation import figures, probabilities
 from seqwise.evaluation.confusion import MOST_CLASSES, confusion, ordered_confusion
+from seqwise.evaluation.decisions import decision_sentences, threshold_rows
+from seqwise.evaluation.labels import together
+from seqwise.evaluation.mistakes import shortened
+from seqwise.evaluation.sizes import by_size, group_rows, level_rows
+from seqwise.evaluation.wording import count, duration, number, percent, plain, signed
 
 HEADLINES = {  # name in metrics.json -> (for people, whether more is better)
     "accuracy": ("Accuracy", True),
     "balanced_accuracy": ("Balanced accuracy", True),
     "macro_f1": ("Macro F1", True),
+    "micro_f1": ("Micro F1", True),
+    "samples_f1": ("F1 of an example's labels", True),
     "weighted_f1": ("Weighted F1", True),
+    "g_mean": ("G-mean of the recalls", True),
+    "mean_average_precision": ("Mean PR area", True),
     "mcc": ("Matthews correlation", True),
+    "subset_accuracy": ("All labels right", True),
+    "hamming_loss": ("Wrong decisions", False),
+    "expected_cost": ("Mean cost", False),
     "log_loss": ("Log loss", False),
+    "brier_score": ("Brier score", False),
     "expected_calibration_error": ("Calibration error", False),
+    "classwise_calibration_error": ("Calibration error by class", False),
 }
-LARGE = ("macro_f1", "accuracy", "balanced_accuracy", "log_loss")
+LARGE = {False: ("macro_f1", "accuracy", "balanced_accuracy", "log_loss")}
+LARGE[True] = ("macro_f1", "micro_f1", "mean_average_precision", "log_loss")  # of labels
 SPLITS = ("train", "validation", "test")
-MISTAKE_LENGTH = 300
+PART_FIGURES = ("accuracy", "macro_f1", "micro_f1", "mean_average_precision", "log_loss")
 PARTS = {"linear": "the linear part alone", "recurrent": "the recurrent part alone", "together": "together"}
 
 
@@ -42,9 +56,12 @@ class ReportContent:
         classes: the C names, in the order of the probabilities.
         metrics: content of `metrics.json`: blocks "validation" and "test", each with its "baseline" if there is one.
         verdict: one plain sentence on model and baseline.
-        targets: (n,) class numbers of the shown split, which is "test" if there is one, else "validation".
-        probabilities: (n, C) of the model.
+        targets: (n,) class numbers of the shown split, which is "test" if there is one, else "validation"; or, where an
+            example may have several labels, (n, C) of 0 and 1.
+        probabilities: (n, C) of the model, calibrated if it is.
         baseline_probabilities: (n, C) of the baseline.
+        uncalibrated: (n, C) of the model before its calibration; None if there is none.
+        decisions: entries "thresholds", "criterion" and "calibration" of `labels.json`, as far as there are any.
         task: one line under the title.
         created: when, as a text; nothing is shown if it is empty.
         positive: the class of interest.
@@ -67,6 +84,8 @@ class ReportContent:
     targets: np.ndarray | None = None
     probabilities: np.ndarray | None = None
     baseline_probabilities: np.ndarray | None = None
+    uncalibrated: np.ndarray | None = None
+    decisions: Mapping[str, Any] = field(default_factory=dict)
     task: str = ""
     created: str = ""
     positive: str | None = None
@@ -86,18 +105,26 @@ class ReportContent:
             raise DataError('A report needs the figures of a "test" or a "validation" part.')
         if (self.targets is None) != (self.probabilities is None):
             raise DataError("A report takes targets and probabilities together, or neither.")
-        for name in ("probabilities", "baseline_probabilities"):
+        for name in ("probabilities", "baseline_probabilities", "uncalibrated"):
             values = getattr(self, name)
             if values is None or self.targets is None:
                 continue
             wanted = (len(self.targets), len(self.classes))
             if np.shape(values) != wanted:
                 raise DataError(f"{name} has the shape {np.shape(values)}; targets and classes ask for {wanted}.")
+        thresholds = self.decisions.get("thresholds")
+        if thresholds is not None and len(thresholds) != len(self.classes):
+            raise DataError(f"There are {len(thresholds)} thresholds for {len(self.classes)} classes.")
 
     @property
     def split(self) -> str:
         """The part whose figures are shown."""
         return "test" if "test" in self.metrics else "validation"
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether an example may have several of the classes."""
+        return bool(self.metrics[self.split].get("kind") == "multilabel")
 
 
 def write_report(path: str | Path, content: ReportContent) -> None:
@@ -121,55 +148,13 @@ def render_report(content: ReportContent) -> str:
         loader=PackageLoader("seqwise.evaluation"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters |= {
-        "number": _number,
-        "signed": _signed,
-        "count": _count,
-        "duration": _duration,
-        "percent": _percent,
+        "number": number,
+        "signed": signed,
+        "count": count,
+        "duration": duration,
+        "percent": percent,
     }
     return environment.get_template("report.html").render(**_page(content))
-
-
-def worst_mistakes(
-    texts: Sequence[str],
-    targets: np.ndarray,
-    probabilities: np.ndarray,
-    classes: Sequence[str],
-    *,
-    limit: int = 20,
-    rows: Sequence[int] | None = None,
-    predictions: np.ndarray | None = None,
-) -> list[dict[str, Any]]:
-    """Choose the mistakes with the highest loss.
-
-    Args:
-        texts: the n texts.
-        targets: (n,) class numbers.
-        probabilities: (n, C).
-        classes: the C names.
-        limit: how many at most.
-        rows: number of each text in its file; by default they are counted from 1.
-        predictions: (n,) class numbers where thresholds moved the decision; None takes the most probable class.
-
-    Returns:
-        Worst first: "text" (at most 300 characters), "row", "true", "predicted", "probability" (of the predicted class)
-        and "true_probability".
-    """
-    predicted = probabilities.argmax(axis=1) if predictions is None else np.asarray(predictions)
-    chances = probabilities[np.arange(len(targets)), targets]
-    wrong = np.flatnonzero(predicted != targets)
-    worst = wrong[np.argsort(chances[wrong], kind="stable")][:limit]
-    return [
-        {
-            "text": _shortened(str(texts[n])),
-            "row": int(rows[n]) if rows is not None else int(n) + 1,
-            "true": classes[int(targets[n])],
-            "predicted": classes[int(predicted[n])],
-            "probability": float(probabilities[n, predicted[n]]),
-            "true_probability": float(chances[n]),
-        }
-        for n in worst
-    ]
 
 
 def _page(content: ReportContent) -> dict[str, Any]:
@@ -179,32 +164,70 @@ def _page(content: ReportContent) -> dict[str, Any]:
     counts = {split: content.counts[split] for split in SPLITS if split in content.counts}
     counts |= {split: of for split, of in content.counts.items() if split not in counts}
     size = next(iter(counts.values())) if counts else {name: of["support"] for name, of in block["per_class"].items()}
-    by_size = sorted(content.classes, key=lambda name: (-size.get(name, 0), name))
-    matrix, names, left = ordered_confusion(
-        np.asarray(block["confusion_matrix"]["counts"]), block["confusion_matrix"]["classes"]
-    )
+    order = sorted(content.classes, key=lambda name: (-size.get(name, 0), name))
     return {
         "content": content,
         "block": block,
         "split": content.split,
+        "multilabel": content.multilabel,
         "baseline": block.get("baseline"),
         "headlines": rows,
-        "large": [row for name in LARGE for row in rows if row["key"] == name],
+        "large": [row for name in LARGE[content.multilabel] for row in rows if row["key"] == name],
         "counts": counts,
-        "by_size": by_size,
+        "by_size": order,
         "totals": {split: sum(of.values()) for split, of in counts.items()},
-        "balance": _safe(figures.class_balance(counts, by_size)) if counts else None,
+        "balance": _safe(figures.class_balance(counts, order)) if counts else None,
         "curves": _safe_all(figures.learning_curves(content.history, _reference(content)) if content.history else []),
-        "confusions": _safe_all([confusion(matrix, names, normalised=flag) for flag in (False, True)]),
-        "collapsed": left,
+        **_rare(content, block, size),
+        **_decisions(content, block, order),
+        **_confusion(block),
         "most": MOST_CLASSES,
         **_probability_figures(content),
-        "classes": _class_rows(block, by_size),
+        "classes": _class_rows(block, order, content.decisions.get("thresholds"), content.classes),
         "parts": _part_rows(content.parts),
-        "mistakes": [{**mistake, "text": _shortened(str(mistake["text"]))} for mistake in content.mistakes],
+        "part_figures": {
+            key: HEADLINES[key][0] for key in PART_FIGURES if any(key in part for part in content.parts.values())
+        },
+        "mistakes": [{**mistake, "text": shortened(str(mistake["text"]))} for mistake in content.mistakes],
         "configuration": _sections(content.configuration),
-        "environment": {key: _plain(value) for key, value in content.environment.items()},
+        "environment": {key: plain(value) for key, value in content.environment.items()},
     }
+
+
+def _rare(content: ReportContent, block: Mapping[str, Any], size: Mapping[str, int]) -> dict[str, Any]:
+    picture = by_size(block, size, "f1" if content.multilabel else "recall")
+    return {
+        "sizes": None if picture is None else _safe(picture),
+        "groups": group_rows(block),
+        "levels": None if content.multilabel else level_rows(block, content.classes, content.positive),
+    }
+
+
+def _decisions(content: ReportContent, block: Mapping[str, Any], order: Sequence[str]) -> dict[str, Any]:
+    pictures = []
+    if content.targets is not None and content.probabilities is not None and content.uncalibrated is not None:
+        before, after = (
+            np.asarray(values, dtype=np.float64) for values in (content.uncalibrated, content.probabilities)
+        )
+        pictures = probabilities.calibration(np.asarray(content.targets), before, after)
+    listed = len(content.classes) > 2 and not content.multilabel
+    return {
+        "decided": decision_sentences(content.decisions, content.classes, multilabel=content.multilabel),
+        "thresholds": threshold_rows(content.decisions, content.classes, block, order) if listed else [],
+        "calibration": _safe_all(pictures),
+    }
+
+
+def _confusion(block: Mapping[str, Any]) -> dict[str, Any]:
+    """The confusion matrix of classes; of labels, which go together."""
+    if "confusion_matrix" not in block:
+        picture = together(np.asarray(block["together"]["counts"]), block["together"]["labels"])
+        return {"confusions": [] if picture is None else [_safe(picture)], "collapsed": 0}
+    matrix, names, left = ordered_confusion(
+        np.asarray(block["confusion_matrix"]["counts"]), block["confusion_matrix"]["classes"]
+    )
+    pictures = [confusion(matrix, names, normalised=flag) for flag in (False, True)]
+    return {"confusions": _safe_all(pictures), "collapsed": left}
 
 
 def _probability_figures(content: ReportContent) -> dict[str, Any]:
@@ -212,12 +235,11 @@ def _probability_figures(content: ReportContent) -> dict[str, Any]:
         return {"precision_recall": [], "reliability": [], "with_curves": 0}
     targets, ours = np.asarray(content.targets), np.asarray(content.probabilities, dtype=np.float64)
     theirs = None if content.baseline_probabilities is None else np.asarray(content.baseline_probabilities, np.float64)
+    curves = probabilities.precision_recall(targets, ours, theirs, content.classes, content.positive)
     return {
-        "precision_recall": _safe_all(
-            figures.precision_recall(targets, ours, theirs, content.classes, content.positive)
-        ),
-        "reliability": _safe_all(figures.reliability(targets, ours, theirs)),
-        "with_curves": len(figures.chosen_curves(targets, content.classes, content.positive)),
+        "precision_recall": _safe_all(curves),
+        "reliability": _safe_all(probabilities.reliability(targets, ours, theirs)),
+        "with_curves": len(probabilities.chosen_curves(targets, content.classes, content.positive)),
     }
 
 
@@ -253,8 +275,11 @@ def _headlines(block: Mapping[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def _class_rows(block: Mapping[str, Any], order: Sequence[str]) -> list[dict[str, Any]]:
+def _class_rows(
+    block: Mapping[str, Any], order: Sequence[str], thresholds: Sequence[float] | None, classes: Sequence[str]
+) -> list[dict[str, Any]]:
     """One row a class, the most frequent first."""
+    given = dict.fromkeys(classes, 0.5) if thresholds is None else dict(zip(classes, thresholds, strict=True))
     baseline = (block.get("baseline") or {}).get("per_class", {})
     rows = []
     for name in order:
@@ -269,6 +294,8 @@ def _class_rows(block: Mapping[str, Any], order: Sequence[str]) -> list[dict[str
             {
                 "name": name,
                 "support": ours["support"],
+                "predicted": ours.get("predicted"),
+                "threshold": given.get(name),
                 **values,
                 "baseline": other,
                 "difference": difference,
@@ -285,7 +312,7 @@ def _part_rows(parts: Mapping[str, Mapping[str, float | None]]) -> list[dict[str
         {
             "name": PARTS.get(name, name),
             "whole": name == "together",
-            **{key: parts[name].get(key) for key in ("accuracy", "macro_f1", "log_loss")},
+            **{key: parts[name].get(key) for key in PART_FIGURES},
         }
         for name in known
     ]
@@ -299,9 +326,9 @@ def _reference(content: ReportContent) -> dict[str, float | None]:
 
 def _sections(configuration: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """Configuration as texts; single values outside any section come first, under no name."""
-    single = {key: _plain(value) for key, value in configuration.items() if not isinstance(value, Mapping)}
+    single = {key: plain(value) for key, value in configuration.items() if not isinstance(value, Mapping)}
     sections = {
-        section: {key: _plain(value) for key, value in values.items()}
+        section: {key: plain(value) for key, value in values.items()}
         for section, values in configuration.items()
         if isinstance(values, Mapping)
     }
@@ -324,47 +351,6 @@ def _place(figure: Mapping[str, float | None], scale: tuple[float, float]) -> di
 def _ahead(advantage: float) -> str:
     """The style of a difference: "better", "worse", or "" where it rounds to nothing."""
     return "" if abs(advantage) < 0.0005 else "better" if advantage > 0 else "worse"
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= MISTAKE_LENGTH else text[: MISTAKE_LENGTH - 1].rstrip() + "…"
-
-
-def _plain(value: Any) -> str:
-    """A value of the configuration as a person would write it."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _number(value: float | None, digits: int = 3) -> str:
-    return "undefined" if value is None or not np.isfinite(value) else f"{value:.{digits}f}"
-
-
-def _signed(value: float | None, digits: int = 3) -> str:
-    if value is None or not np.isfinite(value):
-        return "\N{EN DASH}"
-    text = f"{abs(value):.{digits}f}"
-    return text if float(text) == 0 else ("+" if value > 0 else "\N{MINUS SIGN}") + text
-
-
-def _count(value: float) -> str:
-    return f"{value:,.0f}"
-
-
-def _percent(share: float) -> str:
-    """A probability in percent; one that is not quite 0 or 1 is not rounded to it."""
-    if 0 < share < 0.0005:
-        return "<0.1%"
-    return ">99.9%" if 0.9995 <= share < 1 else f"{100 * share:.1f}%"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.1f} seconds" if seconds < 10 else f"{seconds:.0f} seconds"
-    return f"{int(seconds // 60)} min {int(seconds % 60)} s"
 
 
 def _safe(svg: str) -> Any:

@@ -44,7 +44,8 @@ bench: $(STAMP)  ## run the benchmarks
 
 docs: $(STAMP)  ## check every documentation snippet and rebuild generated pages
 	$(BIN)/python -c 'import pathlib, seqwise.cells.derivations as d; d.write_pages(pathlib.Path("docs/derivations"))'
-	$(BIN)/python -m pytest -q tests/test_documentation.py
+	$(BIN)/python docs/lectures/figures.py
+	$(BIN)/python -m pytest -q tests/test_documentation.py tests/test_lectures.py
 
 clean:  ## remove the environment and caches
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -10,7 +10,15 @@ from torch.nn import functional as F
 
 from seqwise import losses
 from seqwise.errors import ConfigurationError, DataError
-from seqwise.losses import LOSS_PARAMETERS, LOSSES, TREATMENTS, ImbalanceSettings, find_treatment, make_loss
+from seqwise.losses import (
+    LOSS_PARAMETERS,
+    LOSSES,
+    TREATMENTS,
+    ImbalanceSettings,
+    find_treatment,
+    label_pairs,
+    make_loss,
+)
 from tolerances import assert_close
 
 COUNTS = np.array([40, 3, 11, 7])
@@ -106,6 +114,17 @@ def test_a_class_without_examples_is_as_rare_as_the_rarest_that_has_some(loss, m
         assert_close(with_zero, without)
     nothing = make_loss(settings, [0, 0, 0, 0], multilabel=multilabel, examples=0)
     assert nothing(logits, labels if multilabel else targets).isfinite().all()
+
+
+def test_pairs_are_those_without_and_those_with_a_label():
+    assert label_pairs([0, 3, 5], 5).tolist() == [[5, 2, 0], [0, 3, 5]]
+    weights = np.array([0.1, 0.2, 0.3, 0.7, 1.1])
+    total = float(weights.sum())
+    rounded = label_pairs([total * (1 + 1e-15), total * (1 - 1e-15)], total)
+    assert (rounded[0] == 0).all()
+    for counts in ([-1.0], [5.1]):
+        with pytest.raises(DataError, match="labels must be held by 0 to 5 examples"):
+            label_pairs(counts, 5)
 
 
 def test_without_settings_it_is_cross_entropy():

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from seqwise.data import LengthBatches, make_sampler
 from seqwise.errors import DataError
-from seqwise.losses import ImbalanceSettings, balanced_weights, make_loss
+from seqwise.losses import ImbalanceSettings, balanced_weights, label_pairs, make_loss
 from seqwise.metrics import quick_figures, quick_label_figures
 from seqwise.models import Batch, EncodedExamples, logits_of, probabilities
 from seqwise.training import Callback, History, TrainingSettings, train
@@ -39,8 +39,8 @@ def class_weights(
     if chosen is None:
         return None
     if chosen == "balanced":
-        pairs = counts if examples is None else np.stack([examples - counts, counts])
-        return balanced_weights(torch.as_tensor(pairs, dtype=torch.float32))
+        numbers = torch.as_tensor(counts) if examples is None else label_pairs(counts, examples)
+        return balanced_weights(numbers.to(torch.float32))
     names = [str(c) for c in classes]
     if unknown := sorted(set(map(str, chosen)) - set(names)):
         raise DataError(

@@ -3,6 +3,7 @@
 from seqwise.losses.closed_forms import CLOSED_FORMS, ClosedForm
 from seqwise.losses.cross_entropy import (
     balanced_weights,
+    label_pairs,
     weighted_cross_entropy,
     weighted_cross_entropy_gradient,
     weighted_cross_entropy_hessian,
@@ -97,6 +98,7 @@ __all__ = [
     "focal",
     "focal_gradient",
     "focal_hessian",
+    "label_pairs",
     "ldam",
     "ldam_gradient",
     "ldam_hessian",

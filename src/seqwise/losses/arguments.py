@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from seqwise.errors import DataError
 
-Numbers = Tensor | Sequence[float] | Sequence[Sequence[float]]
+Numbers = Tensor | np.ndarray | Sequence[float] | Sequence[Sequence[float]]
 
 REDUCTIONS = ("mean", "weighted_mean", "sum", "none")
 

@@ -34,6 +34,24 @@ def balanced_weights(counts: Numbers) -> Tensor:
     return (counts.sum(0) / (present.sum(0) * counts.where(present, 1))).where(present, 0)
 
 
+def label_pairs(counts: Numbers, examples: float) -> Tensor:
+    """Return the examples without and with each label, (2, L) float64: what the losses of labels call counts.
+
+    Args:
+        counts: examples that have each label (or their total weight), (L,).
+        examples: n (or its total weight).
+
+    Raises:
+        DataError: a count is negative, or above n.
+    """
+    held = torch.as_tensor(counts, dtype=torch.float64)
+    rest = examples - held
+    rounding = 1e-9 * abs(examples)  # total weights that were added in another order
+    if bool((held < 0).any()) or bool((rest < -rounding).any()):
+        raise DataError(f"labels must be held by 0 to {examples:g} examples, got {held.tolist()}")
+    return torch.stack([rest.where(rest > rounding, 0), held])
+
+
 def class_factors(
     logits: Tensor, labels: bool, counts: Numbers | None, weights: Numbers | None, name: str = "weights"
 ) -> Tensor | None:

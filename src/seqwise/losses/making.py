@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from seqwise.errors import ConfigurationError
 from seqwise.losses.arguments import Numbers
+from seqwise.losses.cross_entropy import label_pairs
 from seqwise.losses.modules import (
     AsymmetricLoss,
     BalancedSoftmaxLoss,
@@ -51,7 +51,7 @@ class TrainingLoss(nn.Module):
 
 def make_loss(
     settings: ImbalanceSettings,
-    counts: Numbers | np.ndarray,
+    counts: Numbers,
     weights: Numbers | None = None,
     *,
     multilabel: bool = False,
@@ -80,7 +80,7 @@ def make_loss(
     if multilabel:
         if examples is None:
             raise ConfigurationError("the loss of labels needs the number of training examples beside the counts")
-        numbers = torch.stack([examples - numbers, numbers])
+        numbers = label_pairs(numbers, examples)
     numbers = without_zeros(numbers)
     common: dict[str, Any] = {
         "label_smoothing": settings.label_smoothing,

@@ -11,13 +11,14 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from seqwise.data.labels import label_name, label_set
+from seqwise.data.labels import find_separator, label_name, label_set
 from seqwise.data.tables import Table
 from seqwise.errors import DataError
 
 STREAM_ABOVE = 256 * 2**20  # bytes of text; a larger column stays on disk
 Text = str | list[str]
 Label = str | tuple[str, ...]
+AUTO = "auto"  # separator: look whether there is one
 
 
 class StreamedColumn(Sequence[Text]):
@@ -99,12 +100,14 @@ class Examples:
             was asked for.
         weights: (rows,) float64, finite and not negative, or None.
         name: where they came from.
+        separator: of several labels in one text of the label column; None where they are lists, or each is one.
     """
 
     texts: Sequence[Text]
     labels: NDArray[np.object_] | None
     weights: NDArray[np.float64] | None
     name: str
+    separator: str | None = None
 
     @property
     def rows(self) -> int:
@@ -132,7 +135,8 @@ def load_examples(
         table: where from.
         text: column of the texts (strings, or lists of strings).
         label: column of the classes, of any type, see `label_name`; or of lists of labels.
-        separator: of several labels in one text of the label column; None takes the text as one label.
+        separator: of several labels in one text of the label column; None takes the text as one label, "auto" looks whether
+            there evidently are several, see `find_separator`.
         weight: column of the sample weights.
         stream_above: bytes of text above which the texts stay on disk and are read again in every pass.
 
@@ -152,7 +156,7 @@ def load_examples(
     names: dict[Label, Label] = {}  # one object a class, or a set of labels, however many rows have it
     labels: list[Label | None] = []
     weights = array("d")
-    problems = _Problems(table)
+    problems, stated = _Problems(table), None if separator == AUTO else separator
     for chunk in table.iter_chunks(columns=list(dict.fromkeys(columns))):
         for row, value in enumerate(chunk[text], count):
             size += _checked_text(value, row, text, problems)
@@ -162,7 +166,7 @@ def load_examples(
                 texts = None
         if label is not None:
             labels += [
-                _checked_label(value, row, label, separator, names, problems)
+                _checked_label(value, row, label, stated, names, problems)
                 for row, value in enumerate(chunk[label], count)
             ]
         if weight is not None:
@@ -172,6 +176,11 @@ def load_examples(
         count += len(chunk[text])
     if count == 0:
         raise DataError(f"{table.name} has columns but no rows")
+    if separator == AUTO:
+        stated = find_separator(name for name in labels if isinstance(name, str))
+        if stated is not None:
+            labels = [label_set(name, stated) for name in labels]
+            problems.forget(_missing(str(label)))
     problems.report()
     if weight is not None and not any(weights):
         raise DataError(f"{table.name}: all weights in column {weight!r} are zero")
@@ -180,6 +189,7 @@ def load_examples(
         labels=None if label is None else np.fromiter(labels, dtype=object, count=count),
         weights=None if weight is None else np.array(weights, dtype=np.float64),
         name=table.name,
+        separator=stated,
     )
 
 
@@ -196,6 +206,9 @@ class _Problems:
 
     def fail(self, row: int, what: str) -> DataError:
         return DataError(f"{self._table.name}, {self._table.place(row)}: {what}")
+
+    def forget(self, what: str) -> None:
+        self._first.pop(what, None)
 
     def report(self) -> None:
         if self._first:
@@ -231,9 +244,13 @@ def _checked_label(
     if names and name is not None and isinstance(name, tuple) != isinstance(next(iter(names)), tuple):
         raise problems.fail(row, f"column {column!r} holds lists of labels in some rows and single labels in others")
     if name is None:
-        problems.add(row, f"the label in column {column!r} is missing")
+        problems.add(row, _missing(column))
         return None
     return names.setdefault(name, name)
+
+
+def _missing(column: str) -> str:
+    return f"the label in column {column!r} is missing"
 
 
 def _checked_weight(value: Any, row: int, column: str, problems: _Problems) -> float:

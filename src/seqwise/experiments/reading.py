@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,7 @@ from seqwise.data import (
     Duplicates,
     Examples,
     find_duplicates,
-    find_separator,
     label_matrix,
-    label_set,
     load_examples,
     resolve,
     stratified_split,
@@ -185,12 +183,9 @@ def read_training_data(
     """
     source = resolve(data)
     text, label = columns_of(settings, source)
-    stated = None if settings.separator == NO_SEPARATOR else settings.separator
-    whole = _part(load_examples(source.table("train"), text, label, settings.weight, separator=stated))
-    separator = stated
-    if settings.separator is None and not whole.multilabel:
-        separator = find_separator(whole.labels)
-        whole = whole if separator is None else _separated(whole, separator)
+    stated = {None: "auto", NO_SEPARATOR: None}.get(settings.separator, settings.separator)
+    examples = load_examples(source.table("train"), text, label, settings.weight, separator=stated)
+    whole, separator = _part(examples), examples.separator
     counts = whole.label_counts()
     classes = sorted(counts)
     if len(classes) < 2:
@@ -277,11 +272,6 @@ def columns_of(settings: DataSettings, source: DataSource) -> tuple[str, str]:
 def _part(examples: Examples) -> Part:
     assert examples.labels is not None
     return Part(examples.texts, examples.labels, examples.weights, np.arange(1, examples.rows + 1), examples.name)
-
-
-def _separated(part: Part, separator: str) -> Part:
-    sets = (label_set(label, separator) for label in part.labels.tolist())
-    return replace(part, labels=np.fromiter(sets, dtype=object, count=len(part)))
 
 
 def _at(part: Part, indices: np.ndarray) -> Part:

@@ -32,6 +32,11 @@ class Prepared(NamedTuple):
     targets: Tensor
     kept: Tensor
 
+    def hot(self) -> Tensor:
+        """Return [k = y] of class indices, (..., C)."""
+        classes = torch.arange(self.logits.shape[-1], device=self.targets.device)
+        return self.targets.unsqueeze(-1) == classes
+
 
 def are_labels(logits: Tensor, targets: Tensor) -> bool:
     """Return whether every logit has a yes-or-no target of its own; else the last axis are classes that exclude each other.

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from seqwise.errors import DataError
 from seqwise.losses.arguments import Numbers, are_labels, check_range, positive_counts
-from seqwise.losses.compositions import Composition, OneAgainstRestComposition, SigmoidComposition, compose
+from seqwise.losses.compositions import Composition, OneAgainstRestComposition, compose
+from seqwise.losses.sigmoid_composition import SigmoidComposition
 from seqwise.losses.terms import FocalTerm
 
 Base = Literal["softmax", "sigmoid"]

@@ -252,8 +252,8 @@ def asymmetric_hessian(
 ) -> Tensor:
     """Return the second derivatives: (..., C, C); of labels the diagonal, of the shape of the logits.
 
-    Derivation: in `seqwise.losses.compositions`, from the second derivatives of the terms in `seqwise.losses.terms`; they
-    exist but at p = margin.
+    Derivation: in `seqwise.losses.softmax_composition` and `seqwise.losses.sigmoid_composition`, from the second derivatives
+    of the terms in `seqwise.losses.terms`; they exist but at p = margin.
 
     Args:
         logits: as in `asymmetric`; all others too.

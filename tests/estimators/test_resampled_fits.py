@@ -177,3 +177,12 @@ def test_what_cannot_be_treated_is_refused_before_training():
         VectorClassifier(sampler="often").fit(texts, labels)
     with pytest.raises(ValueError, match="synthetic"):
         ImbalanceSettings(synthetic="smot")
+
+
+def test_examples_with_several_labels_are_sampled_by_the_rarest():
+    texts, labels = messages()
+    several = [[label, "any"] for label in labels]
+    model = fitted(texts, several, validation=0, multilabel=True, sampler="oversample")
+    assert [record["examples"] for record in model.history_] == [
+        180
+    ] * 3  # three rarest labels, 60 examples at the most

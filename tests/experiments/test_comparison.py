@@ -268,7 +268,8 @@ def test_only_the_correction_after_training_is_derived():
     configurations = {one.name: variation.configuration(base, one) for one in variation.variants}
     runs = planned_runs(base, configurations, variation, 1, 1)
     assert [run.variant for run in runs if run.derived_from] == ["prior_correction"]
-    assert [run.variant for run in runs if run.kind == "model"] == list(TREATMENTS)
+    assert [run.variant for run in runs if run.kind == "model"] == ["ce", "default", *list(TREATMENTS)[1:]]
+    assert not configurations["default"].imbalance.model_fields_set, "left to the data"
 
 
 def test_keys_tell_apart_what_matters_and_nothing_else():

@@ -16,6 +16,7 @@ from seqwise.experiments.configuration import Configuration, parse_configuration
 ARCHITECTURES = ("wide_deep", "recurrent", "linear")
 SHORT = {"cell": "model.cell", "model": "model.architecture"}  # what --vary may be called by -> its setting
 KINDS = ("imbalance", *SHORT)
+DEFAULT = "default"  # the treatment that nobody chose
 KEPT = ("label_smoothing",)  # of the section `imbalance`: no treatment sets it, so the person's value holds for all
 
 
@@ -121,11 +122,13 @@ def _treatments(names: Sequence[str]) -> Variation:
     from seqwise.losses.treatments import TREATMENTS, find_treatment
 
     reference = next(iter(TREATMENTS))
-    wanted = [find_treatment(name) for name in dict.fromkeys([reference, *(names or TREATMENTS)])]
-    variants = [
-        Variant(one.name, {f"imbalance.{key}": value for key, value in one.values.items()}, one.summary)
-        for one in wanted
-    ]
+    variants = []
+    for name in dict.fromkeys([reference, *(names or [DEFAULT, *TREATMENTS])]):
+        if name == DEFAULT:
+            variants.append(Variant(DEFAULT, {}, "what training does unless told: chosen by the data"))
+            continue
+        one = find_treatment(name)
+        variants.append(Variant(one.name, {f"imbalance.{key}": v for key, v in one.values.items()}, one.summary))
     return Variation("imbalance", "treatment", _at_least_two(variants), replaces="imbalance")
 
 

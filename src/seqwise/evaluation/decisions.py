@@ -46,7 +46,8 @@ def decision_sentences(decisions: Mapping[str, Any], classes: Sequence[str], *, 
             )
     if calibration := decisions.get("calibration"):
         method = str(calibration.get("method"))
-        sentence = f"The probabilities are calibrated by {METHODS.get(method, method)}"
+        how = METHODS.get(method, method).replace("each class", "each label" if multilabel else "each class")
+        sentence = f"The probabilities are calibrated by {how}"
         if judged := record.get("calibration"):
             sentence += (
                 f", fitted on {judged['examples']:,} validation examples; log loss there {judged['log_loss_before']:.3f} "

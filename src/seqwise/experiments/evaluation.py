@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqwise.errors import ConfigurationError, DataError, ModelFolderError
-from seqwise.experiments.figures import Evaluated, figures_beside_baseline, figures_of, verdict
+from seqwise.experiments.figures import Evaluated, figures_beside_baseline, figures_of, stated_costs, verdict
 from seqwise.experiments.reading import Say, read_part
 from seqwise.experiments.stored_baseline import load_baseline
 from seqwise.prediction import Predictor, add_piece
@@ -73,6 +73,8 @@ def run_evaluation(
     baseline = load_baseline(folder)
     positive = None if predictor.labels["positive"] is None else str(predictor.labels["positive"])
     seed = int(predictor.settings.get("training", {}).get("seed", 0))
+    given: dict[str, Any] = {"positive": positive, "counts": predictor.labels["counts"], "seed": seed}
+    given["costs"] = stated_costs(predictor.labels)
     if baseline is None:
         say(f"{folder} holds no baseline to compare with")
         block = figures_of(
@@ -81,13 +83,12 @@ def run_evaluation(
             predictor.decide(probabilities),
             classes,
             sample_weight=part.weights,
-            positive=positive,
-            seed=seed,
+            **given,
         )
         judged = ""
     else:
         evaluated = Evaluated.of(part, classes, probabilities, baseline, predictor.decisions)
-        block = figures_beside_baseline(evaluated, classes, positive=positive, seed=seed)
+        block = figures_beside_baseline(evaluated, classes, **given)
         judged = verdict(block, "test")
     if save:
         add_piece(folder, "metrics.json", {**read_metrics(folder), "test": block})

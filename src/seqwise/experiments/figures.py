@@ -9,7 +9,13 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from seqwise.experiments.reading import Part
-from seqwise.metrics import classification_metrics, multilabel_metrics, paired_difference
+from seqwise.metrics import (
+    classification_metrics,
+    cost_table,
+    label_cost_tables,
+    multilabel_metrics,
+    paired_difference,
+)
 from seqwise.prediction import Decisions
 
 
@@ -34,6 +40,7 @@ class Evaluated:
         baseline: probabilities, (n, C).
         answers: class numbers that the model decides for, (n,).
         baseline_answers: those of the baseline.
+        uncalibrated: probabilities of the model before its calibration, (n, C); None if there is none.
     """
 
     part: Part
@@ -42,16 +49,32 @@ class Evaluated:
     baseline: np.ndarray
     answers: np.ndarray
     baseline_answers: np.ndarray
+    uncalibrated: np.ndarray | None = None
 
     @classmethod
-    def of(cls, part: Part, classes: Sequence[str], model: np.ndarray, baseline: Answers, decisions: Decisions) -> Self:
+    def of(
+        cls,
+        part: Part,
+        classes: Sequence[str],
+        model: np.ndarray,
+        baseline: Answers,
+        decisions: Decisions,
+        *,
+        uncalibrated: np.ndarray | None = None,
+    ) -> Self:
         """Ask the baseline, decide, and turn labels into class numbers."""
-        theirs = baseline.predict_proba(part.texts)
-        return cls(part, part.targets(classes), model, theirs, decisions.decide(model), baseline.decide(theirs))
+        theirs, targets = baseline.predict_proba(part.texts), part.targets(classes)
+        return cls(part, targets, model, theirs, decisions.decide(model), baseline.decide(theirs), uncalibrated)
 
 
 def figures_beside_baseline(
-    evaluated: Evaluated, classes: Sequence[str], *, positive: str | None = None, seed: int = 0
+    evaluated: Evaluated,
+    classes: Sequence[str],
+    *,
+    positive: str | None = None,
+    counts: Sequence[float] | None = None,
+    costs: np.ndarray | None = None,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Return one block of `metrics.json`.
 
@@ -59,6 +82,8 @@ def figures_beside_baseline(
         evaluated: n examples with probabilities.
         classes: the C names.
         positive: the class of interest.
+        counts: training examples of each class, (C,).
+        costs: what mistakes cost, as `stated_costs` returns it.
         seed: of the bootstrap.
 
     Returns:
@@ -66,8 +91,9 @@ def figures_beside_baseline(
         that of the baseline, with the interval of their paired difference.
     """
     targets, weights = evaluated.targets, evaluated.part.weights
+    given: dict[str, Any] = {"positive": positive, "counts": counts, "costs": costs, "seed": seed}
     block, other = (
-        figures_of(targets, probabilities, answers, classes, sample_weight=weights, positive=positive, seed=seed)
+        figures_of(targets, probabilities, answers, classes, sample_weight=weights, **given)
         for probabilities, answers in (
             (evaluated.model, evaluated.answers),
             (evaluated.baseline, evaluated.baseline_answers),
@@ -92,16 +118,34 @@ def figures_of(
     *,
     sample_weight: np.ndarray | None = None,
     positive: str | None = None,
+    counts: Sequence[float] | None = None,
+    costs: np.ndarray | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Return the figures of one model: of classes, or of labels where the targets are (n, L)."""
+    given: dict[str, Any] = {"predictions": answers, "sample_weight": sample_weight, "seed": seed}
+    given |= {"counts": counts, "costs": costs}
     if targets.ndim == 2:
-        return multilabel_metrics(
-            targets, probabilities, classes, predictions=answers, sample_weight=sample_weight, seed=seed
-        )
-    return classification_metrics(
-        targets, probabilities, classes, predictions=answers, sample_weight=sample_weight, positive=positive, seed=seed
-    )
+        return multilabel_metrics(targets, probabilities, classes, **given)
+    return classification_metrics(targets, probabilities, classes, positive=positive, **given)
+
+
+def stated_costs(labels: Mapping[str, Any]) -> np.ndarray | None:
+    """Return the table of costs that the thresholds were chosen for, (C, C) or of labels (L, 2, 2); None without costs.
+
+    Args:
+        labels: the content of `labels.json`.
+    """
+    costs, classes = (labels.get("criterion") or {}).get("costs"), [str(name) for name in labels["classes"]]
+    if not costs:
+        return None
+    if labels.get("kind") == "multilabel":
+        return label_cost_tables(costs, classes)
+    positive = labels.get("positive")
+    number = None if positive is None else classes.index(str(positive))
+    if number is None and len(classes) == 2:
+        number = int(np.argmin(labels["counts"]))
+    return cost_table(costs, classes, number)
 
 
 def verdict(block: Mapping[str, Any], part: str) -> str:

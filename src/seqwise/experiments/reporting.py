@@ -33,6 +33,7 @@ class RunRecord:
         parts: validation figures of each part of the model.
         verdict: one sentence on model and baseline.
         notes: what a reader should know.
+        decisions: thresholds, criterion and calibration, as `labels.json` holds them.
         baseline: what the baseline is.
         seconds: of the whole run.
     """
@@ -46,6 +47,7 @@ class RunRecord:
     parts: Mapping[str, Mapping[str, float]]
     verdict: str
     notes: list[str]
+    decisions: Mapping[str, Any]
     baseline: str
     seconds: float
 
@@ -64,7 +66,7 @@ def report_content(record: RunRecord) -> ReportContent:
     data, shown = record.data, list(record.evaluated.values())[-1]
     return ReportContent(
         title=f"Report on {Path(data.name).name}",
-        task=f"{data.label} from {data.text}, {len(data.classes)} classes",
+        task=f"{data.label} from {data.text}, {len(data.classes)} {'labels' if data.multilabel else 'classes'}",
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         classes=data.classes,
         metrics=record.metrics,
@@ -72,6 +74,8 @@ def report_content(record: RunRecord) -> ReportContent:
         targets=shown.targets,
         probabilities=shown.model,
         baseline_probabilities=shown.baseline,
+        uncalibrated=shown.uncalibrated,
+        decisions=record.decisions,
         positive=record.positive,
         counts={
             name: _counts(part, data.classes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from seqwise.errors import ConfigurationError, DataError
 from seqwise.estimators.decisions import describe_decisions
 from seqwise.experiments.configuration import Configuration
 from seqwise.experiments.decisions import NEVER, DecisionRequest
-from seqwise.experiments.figures import Evaluated, figures_beside_baseline, verdict
+from seqwise.experiments.figures import Evaluated, figures_beside_baseline, stated_costs, verdict
 from seqwise.experiments.fitting import baseline_thresholds, fit_baseline_on, fit_model
 from seqwise.experiments.folders import check_destination, clear_model
 from seqwise.experiments.reading import NO_SEPARATOR, Say, TrainingData, read_training_data
@@ -146,18 +147,32 @@ def run_training(request: TrainingRequest, say: Say = lambda message: None) -> T
     if data.validation is not None:
         assert model.validation is not None
         evaluated["validation"] = Evaluated.of(
-            data.validation, data.classes, decisions.calibrated(model.validation), baseline, decisions
+            data.validation,
+            data.classes,
+            decisions.calibrated(model.validation),
+            baseline,
+            decisions,
+            uncalibrated=None if decisions.calibration is None else model.validation,
         )
     if model.refitted:  # the model has learned from the validation examples too by now: so may the baseline
         baseline = fit_baseline_on(data.everything, data.classes, configuration).with_thresholds(thresholds)
     if data.test is not None:
-        probabilities = model.estimator.predict_proba(data.test.texts)
-        evaluated["test"] = Evaluated.of(data.test, data.classes, probabilities, baseline, decisions)
+        plain = copy(model.estimator)
+        plain.decisions_ = {}
+        probabilities = plain.predict_proba(data.test.texts)
+        evaluated["test"] = Evaluated.of(
+            data.test,
+            data.classes,
+            decisions.calibrated(probabilities),
+            baseline,
+            decisions,
+            uncalibrated=None if decisions.calibration is None else probabilities,
+        )
     save_baseline(request.folder, baseline)
-    metrics = {
-        part: figures_beside_baseline(of, data.classes, positive=request.positive, seed=seed)
-        for part, of in evaluated.items()
-    }
+    labels: dict[str, Any] = model.estimator.labels_ | {"positive": request.positive}
+    given: dict[str, Any] = {"positive": request.positive, "counts": labels["counts"], "seed": seed}
+    given["costs"] = stated_costs(labels)
+    metrics = {part: figures_beside_baseline(of, data.classes, **given) for part, of in evaluated.items()}
     shown = list(metrics)[-1]
     notes = [*data.notes, *model.notes, *chosen]
     outcome = TrainingOutcome(
@@ -180,7 +195,8 @@ def run_training(request: TrainingRequest, say: Say = lambda message: None) -> T
             history=model.history,
             parts=outcome.parts,
             verdict=outcome.verdict,
-            notes=notes,
+            notes=[*data.notes, *model.notes],
+            decisions=model.estimator.decisions_,
             baseline=baseline.description,
             seconds=outcome.seconds,
         ),

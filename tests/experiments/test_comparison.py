@@ -96,6 +96,7 @@ def test_a_comparison_leaves_tables_pictures_and_a_page(request_):
     page = (folder / "compare.html").read_text()
     assert "hidden_size=8" in page
     assert page.count("<svg") == 2
+    assert "$" not in page, "matplotlib's own way to write powers of ten"
     for picture in ("metric.png", "recall.png"):
         assert (folder / picture).read_bytes()[:4] == b"\x89PNG"
     reference, other, baseline, majority = result.rows

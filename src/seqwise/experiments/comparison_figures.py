@@ -79,6 +79,8 @@ def draw_recall(rows: Sequence[Row], class_sizes: Mapping[str, int], chosen: str
         class_sizes: examples of each class outside the test part.
         chosen: name of the recommended variant.
     """
+    from matplotlib.ticker import LogLocator, NullLocator
+
     reference = next(row for row in rows if row.kind == "reference")
     beside = next(row for row in rows if row.name == chosen)
     if beside is reference:
@@ -118,6 +120,9 @@ def draw_recall(rows: Sequence[Row], class_sizes: Mapping[str, int], chosen: str
     axes.set_xlim(min(sizes) / 1.6, max(sizes) * 2.2)
     axes.set_ylim(-0.04, 1.08)
     axes.set_xlabel("examples of the class", labelpad=4)
+    narrow = max(sizes) / min(sizes) < 100  # too few powers of ten to read sizes by
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if narrow else (1.0,)))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.legend(
         loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, frameon=False, labelcolor=INK, fontsize=10,

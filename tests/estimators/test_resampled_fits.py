@@ -1,5 +1,11 @@
 """Samplers and synthetic examples in a fit: what they change, and what they never reach."""
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -186,3 +192,29 @@ def test_examples_with_several_labels_are_sampled_by_the_rarest():
     assert [record["examples"] for record in model.history_] == [
         180
     ] * 3  # three rarest labels, 60 examples at the most
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_epochs_of_a_sampler_and_end_with_one_model(tmp_path):
+    script = tmp_path / "fit.py"
+    script.write_text(
+        f"""
+import json, sys, torch.distributed as dist
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+from test_resampled_fits import fitted, messages, weights_of
+model = fitted(*messages(), validation=0, batch_size=16, sampler="oversample", synthetic="smote")
+weights = {{name: tensor.tolist() for name, tensor in weights_of(model).items()}}
+result = [[record["examples"] for record in model.history_], weights]
+Path({str(tmp_path)!r}, f"rank{{dist.get_rank()}}.json").write_text(json.dumps(result))
+dist.destroy_process_group()
+"""
+    )
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", script]
+    run = subprocess.run(
+        command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False, timeout=240
+    )
+    assert run.returncode == 0, run.stderr
+    first, second = (json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in (0, 1))
+    assert first == second
+    assert first[0] == [180, 180, 180]

@@ -171,3 +171,11 @@ def test_decisions_that_do_not_fit_are_refused():
         sample(["a", "b", "c"], decisions={"thresholds": [0.5, 0.5]})
     with pytest.raises(DataError, match="uncalibrated has the shape"):
         sample(["a", "b", "c"], uncalibrated=np.ones((3, 3)))
+
+
+def test_validation_figures_say_that_the_decisions_were_chosen_on_them():
+    said = "chose the best epoch and how answers are decided"
+    content = sample_labels(["a", "b", "c"])
+    block = {"validation": content.metrics["test"]}
+    assert said in Page(render_report(sample_labels(["a", "b", "c"], metrics=block))).text
+    assert said not in Page(render_report(content)).text

@@ -5,7 +5,7 @@ import pytest
 
 from seqwise import SequenceClassifier
 from seqwise.errors import ConfigurationError
-from seqwise.estimators.balancing import class_factors, logit_adjustment
+from seqwise.estimators.balancing import class_factors, shift_of_treatment
 from seqwise.losses import TREATMENTS, ImbalanceSettings
 
 CLASSES, COUNTS = ["a", "b", "c"], np.array([900, 90, 10])
@@ -45,12 +45,17 @@ def test_the_mean_factor_of_an_example_is_one():
         assert factors(**settings) @ COUNTS / COUNTS.sum() == pytest.approx(1)
 
 
-def test_logits_are_adjusted_by_the_losses_that_do_so_only():
+def test_a_loss_that_adjusts_logits_leaves_them_short_of_what_it_adds():
     shares = np.log((COUNTS + 1) / (COUNTS.sum() + 3))
-    adjusted = logit_adjustment(ImbalanceSettings(loss="logit_adjusted", tau=0.7), COUNTS)
-    np.testing.assert_allclose(adjusted, 0.7 * shares)
-    np.testing.assert_allclose(logit_adjustment(ImbalanceSettings(loss="balanced_softmax"), COUNTS), shares)
-    assert not logit_adjustment(ImbalanceSettings(loss="focal"), COUNTS).any()
+    adjusted = shift_of_treatment(ImbalanceSettings(loss="logit_adjusted", tau=0.7), CLASSES, COUNTS)
+    np.testing.assert_allclose(adjusted, -0.7 * shares)
+    np.testing.assert_allclose(shift_of_treatment(ImbalanceSettings(loss="balanced_softmax"), CLASSES, COUNTS), -shares)
+    assert not shift_of_treatment(ImbalanceSettings(loss="focal"), CLASSES, COUNTS).any()
+
+
+def test_class_weights_shift_by_their_logarithms():
+    shift = shift_of_treatment(ImbalanceSettings(class_weight={"b": 3.0, "c": 9.0}), CLASSES, COUNTS)
+    np.testing.assert_allclose(shift - shift[0], np.log([1, 3, 9]), rtol=1e-6)
 
 
 def messages(rows, seed):

@@ -83,14 +83,10 @@ def test_a_matrix_of_labels_gives_matrices():
     assert by_lists.classes_.tolist() == ["a", "b", "c"]
 
 
-def test_class_weights_of_a_label_raise_its_probability():
-    texts, sets = tagged(500, 0)
-    quick = {"architecture": "linear", "validation": 0.0}
-    plain, weighted = (
-        SequenceClassifier(class_weight=weight, **quick).fit(texts, sets).predict_proba(texts).mean(axis=0)
-        for weight in (None, {"c": 10.0})
-    )
-    assert weighted[2] > plain[2]
+@pytest.mark.parametrize("settings", [{"loss": "asymmetric"}, {"class_weight": "balanced"}, {"sampler": "oversample"}])
+def test_a_treatment_that_only_a_recurrent_part_can_follow_is_refused_without_one(settings):
+    with pytest.raises(ConfigurationError, match="needs a recurrent part"):
+        SequenceClassifier(architecture="linear", **settings).fit(*tagged(60, 0))
 
 
 def test_costs_and_stated_aims_move_the_thresholds(fitted):

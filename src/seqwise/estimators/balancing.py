@@ -1,8 +1,10 @@
 """What a treatment of rare classes means for the parts of a model that are not trained by the loss itself.
 
-The recurrent part sees a treatment in its loss and in what its batches are drawn from. The linear part is solved by squared
-hinge loss, and the parts are joined by log loss on held-out examples: both follow as far as the treatment says how much a
-class counts.
+The recurrent part sees a treatment in its loss and in what its batches are drawn from: afterwards its logits are those of
+a world in which class j is c_j times as frequent. The linear part is fitted to the data as they are (its solver's class
+weights were tried: slower by times, and worse), so the parts are joined in the data's world, log c taken off the recurrent
+part's logits, and the answer is given in the treated one: log c is added to the sum. Of labels, of which an example may have
+several, each has a shift that is fitted with the scales, and a threshold: there is nothing to add.
 """
 
 from __future__ import annotations
@@ -44,12 +46,21 @@ def class_factors(imbalance: ImbalanceSettings, classes: Sequence[Any], counts: 
     return factors * counts.sum() / (factors * counts).sum()  # mean one over the examples
 
 
-def logit_adjustment(imbalance: ImbalanceSettings, counts: np.ndarray) -> np.ndarray:
-    """Return what the loss adds to the logits in training, (C,): without it the logits are those of even class shares."""
+def shift_of_treatment(imbalance: ImbalanceSettings, classes: Sequence[Any], counts: np.ndarray) -> np.ndarray:
+    """Return log c, (C,): by how much a treatment moves the logits of the recurrent part towards rare classes.
+
+    Args:
+        imbalance: class weights, samplers and synthetic examples multiply what a class counts by c; a loss that adds
+            tau log(class share) to the logits in training leaves them short of it.
+        classes: the C classes.
+        counts: training examples of each, (C,).
+    """
+    factors = class_factors(imbalance, classes, counts)
+    shift = np.zeros(len(counts)) if factors is None else np.log(np.maximum(factors, 1e-12))
     tau = {"logit_adjusted": imbalance.loss_parameters().get("tau", 0.0), "balanced_softmax": 1.0}.get(
         imbalance.loss, 0.0
     )
-    return tau * log_shares(counts)
+    return shift - tau * log_shares(counts)
 
 
 def log_shares(counts: np.ndarray) -> np.ndarray:
@@ -57,13 +68,17 @@ def log_shares(counts: np.ndarray) -> np.ndarray:
     return np.log((counts + 1) / (counts.sum() + len(counts)))
 
 
-def check_linear(imbalance: ImbalanceSettings) -> None:
+def check_linear(imbalance: ImbalanceSettings, *, multilabel: bool) -> None:
     """Refuse a treatment that a model without a recurrent part has no place for.
 
     Raises:
-        ConfigurationError: the loss is one that only the recurrent part can minimise.
+        ConfigurationError: it is one that only the recurrent part can follow.
     """
-    if imbalance.loss in ("focal", "asymmetric", "ldam"):
-        raise ConfigurationError(
-            f"imbalance.loss {imbalance.loss} needs a recurrent part: the linear part is solved by squared hinge loss"
-        )
+    for name in ("loss", "class_weight", "sampler") if multilabel else ("loss",):
+        value = getattr(imbalance, name)
+        if value in ("focal", "asymmetric", "ldam") or (
+            multilabel and value not in ("cross_entropy", None, "instance")
+        ):
+            raise ConfigurationError(
+                f"imbalance.{name} {value} needs a recurrent part: the linear part is solved by squared hinge loss"
+            )

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from seqwise.data import StreamedColumn
-from seqwise.estimators.balancing import check_linear, class_factors, log_shares, logit_adjustment
+from seqwise.estimators.balancing import check_linear, log_shares, shift_of_treatment
 from seqwise.estimators.examples import Part
 from seqwise.estimators.fitting import Fitting, count_classes, fingerprint_of
 from seqwise.estimators.joining import TYPICAL, fit_label_scales, fit_scales, mixture
@@ -83,23 +83,22 @@ class FittedModel:
                 scales, shift = self._fit_scales(names, held_out)
             self.module.scales.copy_(torch.from_numpy(scales))
         if not self.multilabel:
-            # Joined with what the loss adds to the logits of the recurrent part, and answered without it, whole.
+            # Joined in the world of the data, answered in that of the treatment.
             share = self.module.scales[names.index("recurrent")].item() if "recurrent" in names else 0.0
-            shift = (share - 1) * logit_adjustment(self.sections.imbalance, self.counts)
+            shift = (1 - share) * self._treatment()
         self.module.shift.copy_(torch.from_numpy(shift - self._prior_correction()))
 
     def _fit_scales(self, names: list[str], held_out: EncodedExamples) -> tuple[np.ndarray, np.ndarray]:
         targets, weights, logits = held_out.targets, held_out.weights, self._logits(held_out)
         assert targets is not None
-        if self.multilabel:
+        if self.multilabel:  # their shifts are fitted with the scales
             return fit_label_scales(names, logits, targets, weights)
-        imbalance = self.sections.imbalance
         if "recurrent" in names:
-            logits[:, names.index("recurrent")] += logit_adjustment(imbalance, self.counts)
-        factors = class_factors(imbalance, self.classes, self.counts)
-        if factors is not None:
-            weights = factors[targets] * (1.0 if weights is None else weights)
+            logits[:, names.index("recurrent")] -= self._treatment()
         return fit_scales(names, logits, targets, weights), np.zeros(len(self.counts))
+
+    def _treatment(self) -> np.ndarray:
+        return shift_of_treatment(self.sections.imbalance, self.classes, self.counts)
 
     def _prior_correction(self) -> np.ndarray:
         """tau log(class share), of labels tau times the log odds of each, (C,); tau is `imbalance.prior_correction`."""
@@ -171,10 +170,10 @@ class SequenceFit:
                 classes=len(self.classes),
             )
         if "recurrent" not in module.parts:
-            check_linear(self.sections.imbalance)
+            check_linear(self.sections.imbalance, multilabel=multilabel)
         fitted = FittedModel(self.sections, self.classes, features, module, counts, len(training.targets), multilabel)
         if "linear" in module.parts:
-            self._fit_linear(cast(LinearPart, module.parts["linear"]), features, examples, counts)
+            self._fit_linear(cast(LinearPart, module.parts["linear"]), features, examples)
         if "recurrent" in module.parts:
             loop = Fitting(
                 self.sections.training,
@@ -210,20 +209,16 @@ class SequenceFit:
         second.history = first.history
         return second, True
 
-    def _fit_linear(
-        self, part: LinearPart, features: TextFeatures, examples: EncodedExamples, counts: np.ndarray
-    ) -> None:
+    def _fit_linear(self, part: LinearPart, features: TextFeatures, examples: EncodedExamples) -> None:
         assert features.ngrams is not None
         assert examples.ngrams is not None
         assert examples.targets is not None
-        factors = class_factors(self.sections.imbalance, self.classes, counts)
         fit_linear_part(
             part,
             examples.ngrams,
             examples.targets,
             # A row has length 1 over all kinds of n-grams together: more kinds leave less of it to each.
             penalty=self.sections.model.linear_c * len(features.ngrams.blocks),
-            class_weight=None if factors is None else dict(enumerate(factors.tolist())),
             sample_weight=examples.weights,
             seed=self.sections.training.seed,
         )

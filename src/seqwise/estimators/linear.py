@@ -28,7 +28,6 @@ def fit_linear_part(
     targets: np.ndarray,
     *,
     penalty: float = 1.0,
-    class_weight: dict[int, float] | None = None,
     sample_weight: np.ndarray | None = None,
     seed: int = 0,
 ) -> int:
@@ -39,7 +38,6 @@ def fit_linear_part(
         ngrams: weighted features of n examples.
         targets: class indices, (n,); every class need not occur. Or which labels each example has, (n, L).
         penalty: C, the weight of the loss against the L2 norm.
-        class_weight: factor of the loss by class index; of labels, of the loss of the examples that have the label.
         sample_weight: factor of the loss by example, (n,).
         seed: of the solver's order, and of the sample that is taken of data beyond `LARGEST`.
 
@@ -60,14 +58,11 @@ def fit_linear_part(
         warnings.simplefilter("ignore", ConvergenceWarning)
         if targets.ndim == 2:
             for label in np.flatnonzero(targets.any(axis=0) & ~targets.all(axis=0)):
-                factor = None if class_weight is None else {0: 1.0, 1: class_weight[int(label)]}
-                solver = LinearSVC(
-                    C=LABEL_PENALTY * penalty, class_weight=factor, random_state=seed, max_iter=200, tol=1e-2
-                )
+                solver = LinearSVC(C=LABEL_PENALTY * penalty, random_state=seed, max_iter=200, tol=1e-2)
                 solver.fit(matrix, targets[:, label].astype(int), sample_weight=sample_weight)
                 weight[label], bias[label] = solver.coef_[0], solver.intercept_[0]
         else:
-            solver = LinearSVC(C=penalty, class_weight=class_weight, random_state=seed, max_iter=200, tol=1e-2)
+            solver = LinearSVC(C=penalty, random_state=seed, max_iter=200, tol=1e-2)
             solver.fit(matrix, targets, sample_weight=sample_weight)
             if len(solver.classes_) == 2:  # one plane for two classes: each class gets half of it
                 weight[solver.classes_] = np.concatenate([-solver.coef_, solver.coef_]) / 2

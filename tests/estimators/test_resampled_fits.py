@@ -175,8 +175,9 @@ def test_what_cannot_be_treated_is_refused_before_training():
         VectorClassifier(synthetic="adasyn").fit(texts, labels)
     with pytest.raises(ConfigurationError, match="needs a recurrent part"):
         fitted(texts, labels, architecture="linear", synthetic="smote")
-    with pytest.raises(ConfigurationError, match="balance the classes twice"):
-        fitted(texts, labels, loss="logit_adjusted", synthetic="smote")
+    for other in ({"loss": "logit_adjusted"}, {"loss": "class_balanced"}, {"class_weight": "balanced"}):
+        with pytest.raises(ConfigurationError, match="balance the classes twice"):
+            fitted(texts, labels, **other, synthetic="smote")
     with pytest.raises(ConfigurationError, match="several labels"):
         fitted(texts, [["a", "b"], ["a"], ["b"]] * 13 + [["a"]] * 2, synthetic="smote", multilabel=True)
     with pytest.raises(ConfigurationError, match="sampler"):

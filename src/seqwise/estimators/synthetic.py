@@ -26,7 +26,8 @@ from seqwise.text import Ragged
 from seqwise.training import TrainingSettings
 
 LARGEST = 200_000_000  # numbers in all pooled outputs together, synthetic ones included: 800 MB
-BATCH, STEPS, FEWEST_EPOCHS = 256, 600, 2  # of the fit of the head: as many epochs as give these steps; more only overfit
+BATCH = 256  # of the fit of the head
+STEPS, FEWEST_EPOCHS = 600, 2  # of it: as many epochs as give about these steps; more of them only overfit
 
 
 def check_synthetic(sections: Sections, classes: Sequence[Any], counts: np.ndarray, *, multilabel: bool) -> None:
@@ -39,7 +40,7 @@ def check_synthetic(sections: Sections, classes: Sequence[Any], counts: np.ndarr
         multilabel: whether an example may have several of them.
 
     Raises:
-        ConfigurationError: several labels, no recurrent part, or a loss that balances in its own way.
+        ConfigurationError: several labels, no recurrent part, or a loss or weights that balance too.
         DataError: a class has one example.
         MissingExtraError: imbalanced-learn is not installed.
     """
@@ -56,9 +57,13 @@ def check_synthetic(sections: Sections, classes: Sequence[Any], counts: np.ndarr
         raise ConfigurationError(
             f"{imbalance.synthetic} needs a recurrent part, whose outputs it works on; VectorClassifier does it on n-grams"
         )
-    if imbalance.loss in ("logit_adjusted", "balanced_softmax"):
+    if (
+        imbalance.loss in ("class_balanced", "logit_adjusted", "balanced_softmax")
+        or imbalance.class_weight == "balanced"
+    ):
+        other = "balanced class weights" if imbalance.class_weight == "balanced" else f"the loss {imbalance.loss}"
         raise ConfigurationError(
-            f"{imbalance.synthetic} and the loss {imbalance.loss} would balance the classes twice: choose one of them"
+            f"{imbalance.synthetic} and {other} would balance the classes twice: choose one of them"
         )
     check_sizes(counts, classes, imbalance.synthetic)
 
@@ -109,7 +114,7 @@ def refit_head(part: RecurrentPart, examples: EncodedExamples, sections: Section
     imbalance, training = sections.imbalance, sections.training
     if imbalance.synthetic is None:
         return
-    chosen = _no_more_than(LARGEST // part.pooling.size, examples, training.seed)
+    chosen = _no_more_than(LARGEST // part.pooling.size, replace(examples, ngrams=None), training.seed)
     part.eval()
     pooled = run_batched(part.pooled, chosen, device=next(part.parameters()).device)
     balanced = with_synthetic(
@@ -164,7 +169,6 @@ def _no_more_than(rows: int, examples: EncodedExamples, seed: int) -> EncodedExa
     return replace(
         examples,
         tokens=None if examples.tokens is None else examples.tokens.take(kept),
-        ngrams=None,
         targets=examples.targets[kept],
         weights=None if examples.weights is None else examples.weights[kept],
     )

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from seqwise.errors import ConfigurationError, DataError, FileError, MissingExtraError
-from seqwise.experiments import comparison_fit
-from seqwise.experiments.comparison import ComparisonRequest, planned_runs, run_comparison
-from seqwise.experiments.comparison_data import fold_numbers, part_at, read_comparison_data
-from seqwise.experiments.comparison_runs import BASELINE, PlannedRun, RunResult
-from seqwise.experiments.comparison_variants import variation_of
+from seqwise.experiments.comparison import fit
+from seqwise.experiments.comparison.comparing import ComparisonRequest, planned_runs, run_comparison
+from seqwise.experiments.comparison.data import fold_numbers, part_at, read_comparison_data
+from seqwise.experiments.comparison.runs import BASELINE, PlannedRun, RunResult
+from seqwise.experiments.comparison.variants import variation_of
 from seqwise.experiments.configuration import build_configuration
 from seqwise.losses.treatments import TREATMENTS
 from tolerances import assert_close
@@ -78,7 +78,7 @@ def stubbed(monkeypatch):
             settings={},
         )
 
-    monkeypatch.setattr(comparison_fit, "carry_out", carry_out)
+    monkeypatch.setattr(fit, "carry_out", carry_out)
     return ran
 
 
@@ -154,29 +154,27 @@ def test_the_same_seed_starts_every_variant_alike(tmp_path):
     configurations = {one.name: variation.configuration(base, one) for one in variation.variants}
     data = read_comparison_data(str(path), base, test=None, folds=None, say=lambda message: None)
     one, other = (
-        comparison_fit.carry_out(run, data)
-        for run in planned_runs(base, configurations, variation, 1, 1)
-        if run.kind == "model"
+        fit.carry_out(run, data) for run in planned_runs(base, configurations, variation, 1, 1) if run.kind == "model"
     )
     assert np.abs(one.test - other.test).max() < 1e-3, "same split, same initialisation, nearly the same settings"
 
 
 def test_an_interrupted_comparison_goes_on_and_runs_nothing_twice(request_, stubbed, monkeypatch):
-    stub = comparison_fit.carry_out
+    stub = fit.carry_out
 
     def stopped(run, data, callbacks=()):
         if len(stubbed) == 5:
             raise KeyboardInterrupt
         return stub(run, data, callbacks)
 
-    monkeypatch.setattr(comparison_fit, "carry_out", stopped)
+    monkeypatch.setattr(fit, "carry_out", stopped)
     partial = run_comparison(request_())
     assert partial.interrupted
     assert (partial.done, partial.planned) == (5, 8)
     assert partial.rows[0].seeds == 2
     assert partial.rows[1].seeds == 1
     assert "5 of 8 runs" in (partial.folder / "compare.md").read_text()
-    monkeypatch.setattr(comparison_fit, "carry_out", stub)
+    monkeypatch.setattr(fit, "carry_out", stub)
     whole = run_comparison(request_())
     assert not whole.interrupted
     assert len(stubbed) == len(set(stubbed)) == 8
@@ -211,7 +209,7 @@ def test_a_damaged_run_is_run_again(request_, stubbed):
 
 
 def test_a_treatment_that_cannot_run_is_skipped_with_its_reason(request_, stubbed, monkeypatch):
-    stub = comparison_fit.carry_out
+    stub = fit.carry_out
 
     def refusing(run, data, callbacks=()):
         if run.variant == "smote":
@@ -219,7 +217,7 @@ def test_a_treatment_that_cannot_run_is_skipped_with_its_reason(request_, stubbe
             raise MissingExtraError("smote needs imbalanced-learn: pip install 'seqwise[imbalance]'")
         return stub(run, data, callbacks)
 
-    monkeypatch.setattr(comparison_fit, "carry_out", refusing)
+    monkeypatch.setattr(fit, "carry_out", refusing)
     result = run_comparison(request_(vary="imbalance", variants="weighted,smote"))
     assert [row.name for row in result.rows] == ["ce", "weighted", "baseline", "majority class"]
     assert "pip install" in result.skipped["smote"]
@@ -231,7 +229,7 @@ def test_a_reference_that_cannot_run_is_an_error(request_, stubbed, monkeypatch)
     def refusing(run, data, callbacks=()):
         raise DataError("no")
 
-    monkeypatch.setattr(comparison_fit, "carry_out", refusing)
+    monkeypatch.setattr(fit, "carry_out", refusing)
     with pytest.raises(DataError, match="no"):
         run_comparison(request_())
 
@@ -244,9 +242,9 @@ def test_the_correction_after_training_is_what_training_with_it_gives(tmp_path):
     data = read_comparison_data(str(path), base, test=None, folds=None, say=lambda message: None)
     plain, derived = (run for run in planned_runs(base, configurations, variation, 1, 1) if run.kind == "model")
     assert derived.derived_from == "ce"
-    uncorrected = comparison_fit.carry_out(plain, data)
+    uncorrected = fit.carry_out(plain, data)
     corrected = uncorrected.corrected(1.0)
-    trained = comparison_fit.carry_out(derived, data)
+    trained = fit.carry_out(derived, data)
     assert corrected.answers.tolist() == trained.answers.tolist() != uncorrected.answers.tolist()
     assert corrected.validation_answers.tolist() == trained.validation_answers.tolist()
 
@@ -258,7 +256,7 @@ def test_a_milder_correction_has_the_probabilities_of_training_with_it(tmp_path)
     configurations = {one.name: variation.configuration(base, one) for one in variation.variants}
     data = read_comparison_data(str(path), base, test=None, folds=None, say=lambda message: None)
     plain, derived = (run for run in planned_runs(base, configurations, variation, 1, 1) if run.kind == "model")
-    both = comparison_fit.carry_out(plain, data).corrected(0.2), comparison_fit.carry_out(derived, data)
+    both = fit.carry_out(plain, data).corrected(0.2), fit.carry_out(derived, data)
     assert_close(*(torch.tensor(one.test, dtype=torch.float32) for one in both))
     assert_close(*(torch.tensor(one.validation, dtype=torch.float32) for one in both))
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from sklearn.metrics import f1_score
 
-from seqwise.experiments.comparison_statistics import (
+from seqwise.experiments.comparison.statistics import (
     class_means,
     compare_with,
     holm,

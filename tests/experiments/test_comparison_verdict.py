@@ -1,4 +1,4 @@
-from seqwise.experiments.comparison_table import Row, recommendation, recommended
+from seqwise.experiments.comparison.table import Row, recommendation, recommended
 
 
 def figure(value, half=0.01):

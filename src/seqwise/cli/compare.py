@@ -68,8 +68,8 @@ def compare(
       seqwise compare names.tsv --text name --label sex --vary cell --treatments rnn,gru,lstm
       seqwise compare trec --vary model.hidden_size=64,128,256
     """
-    from seqwise.experiments.comparison import ComparisonRequest, run_comparison
-    from seqwise.experiments.comparison_report import table_of
+    from seqwise.experiments.comparison.comparing import ComparisonRequest, run_comparison
+    from seqwise.experiments.comparison.report import table_of
     from seqwise.experiments.configuration import build_configuration
 
     configuration = build_configuration(

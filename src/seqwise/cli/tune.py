@@ -56,8 +56,8 @@ def tune(
       seqwise train reviews.csv --config search/best.yaml --out my-model
     """
     from seqwise.experiments.configuration import build_configuration
-    from seqwise.experiments.tuning import TuningRequest, budget_in_seconds, run_tuning
-    from seqwise.experiments.tuning_report import table_of
+    from seqwise.experiments.tuning.report import table_of
+    from seqwise.experiments.tuning.searching import TuningRequest, budget_in_seconds, run_tuning
 
     configuration = build_configuration(
         config,

@@ -9,19 +9,19 @@ from importlib import import_module
 from typing import Any
 
 _EXPORTS = {
-    "ComparisonRequest": "comparison",
+    "ComparisonRequest": "comparison.comparing",
     "Configuration": "configuration",
     "build_configuration": "configuration",
     "PredictionRun": "prediction",
     "ReproductionRequest": "recipes",
     "reproduce": "recipes",
-    "run_comparison": "comparison",
+    "run_comparison": "comparison.comparing",
     "run_demo": "demo",
     "run_evaluation": "evaluation",
     "TrainingRequest": "training",
     "run_training": "training",
-    "TuningRequest": "tuning",
-    "run_tuning": "tuning",
+    "TuningRequest": "tuning.searching",
+    "run_tuning": "tuning.searching",
 }
 
 __all__ = [

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seqwise.experiments.comparison_data import ComparisonData, Parts, class_counts, strata
-from seqwise.experiments.comparison_runs import PlannedRun, RunResult
+from seqwise.experiments.comparison.data import ComparisonData, Parts, class_counts, strata
+from seqwise.experiments.comparison.runs import PlannedRun, RunResult
 from seqwise.experiments.configuration import Configuration
 from seqwise.experiments.decisions import DecisionRequest
 from seqwise.training import Callback

@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 
 from seqwise.errors import ConfigurationError, SeqwiseError
-from seqwise.experiments.comparison import check_folder, check_metric
-from seqwise.experiments.comparison_data import Parts, part_at
-from seqwise.experiments.comparison_fit import fit_and_answer
-from seqwise.experiments.comparison_runs import RunResult
-from seqwise.experiments.comparison_statistics import metrics_of
-from seqwise.experiments.comparison_table import metric_name, validation_figure
+from seqwise.experiments.comparison.comparing import check_folder, check_metric
+from seqwise.experiments.comparison.data import Parts, part_at
+from seqwise.experiments.comparison.fit import fit_and_answer
+from seqwise.experiments.comparison.runs import RunResult
+from seqwise.experiments.comparison.statistics import metrics_of
+from seqwise.experiments.comparison.table import metric_name, validation_figure
 from seqwise.experiments.configuration import Configuration, build_configuration
 from seqwise.experiments.environment import environment
 from seqwise.experiments.reading import Say, TrainingData, read_training_data
-from seqwise.experiments.tuning_report import TrialRow, save_search
-from seqwise.experiments.tuning_space import Dimension, configured, default_values, space_of, suggest
-from seqwise.experiments.tuning_study import (
+from seqwise.experiments.tuning.report import TrialRow, save_search
+from seqwise.experiments.tuning.space import Dimension, configured, default_values, space_of, suggest
+from seqwise.experiments.tuning.study import (
     JOURNAL,
     GivenUp,
     Watch,

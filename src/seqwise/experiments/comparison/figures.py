@@ -22,7 +22,7 @@ from seqwise.evaluation.drawing import (
     rules,
     to_svg,
 )
-from seqwise.experiments.comparison_table import Row, metric_name
+from seqwise.experiments.comparison.table import Row, metric_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

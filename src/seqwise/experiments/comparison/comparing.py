@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from seqwise.errors import ConfigurationError, FileError
-from seqwise.experiments.comparison_data import ComparisonData, read_comparison_data
-from seqwise.experiments.comparison_report import save_comparison
-from seqwise.experiments.comparison_runs import BASELINE, MAJORITY, Place, PlannedRun, RunResult, RunStore
-from seqwise.experiments.comparison_schedule import Clock, Finished, carry_out_all, job_count
-from seqwise.experiments.comparison_statistics import metrics_of
-from seqwise.experiments.comparison_table import (
+from seqwise.experiments.comparison.data import ComparisonData, read_comparison_data
+from seqwise.experiments.comparison.report import save_comparison
+from seqwise.experiments.comparison.runs import BASELINE, MAJORITY, Place, PlannedRun, RunResult, RunStore
+from seqwise.experiments.comparison.schedule import Clock, Finished, carry_out_all, job_count
+from seqwise.experiments.comparison.statistics import metrics_of
+from seqwise.experiments.comparison.table import (
     Row,
     metric_name,
     recommendation,
@@ -24,7 +24,7 @@ from seqwise.experiments.comparison_table import (
     rows_of,
     validation_figure,
 )
-from seqwise.experiments.comparison_variants import Variation, variation_of
+from seqwise.experiments.comparison.variants import Variation, variation_of
 from seqwise.experiments.configuration import Configuration, build_configuration
 from seqwise.experiments.environment import environment
 from seqwise.experiments.reading import Say

@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqwise.experiments.comparison_figures import save_pictures
-from seqwise.experiments.comparison_table import Row, metric_name
+from seqwise.experiments.comparison.figures import save_pictures
+from seqwise.experiments.comparison.table import Row, metric_name
 
 if TYPE_CHECKING:
-    from seqwise.experiments.comparison import Comparison
+    from seqwise.experiments.comparison.comparing import Comparison
 
 COLUMNS = (
     *("name", "kind", "seeds", "value", "low", "high", "difference", "difference_low", "difference_high", "p"),
@@ -124,7 +124,10 @@ def _page(comparison: Comparison, pictures: dict[str, str]) -> str:
     from markupsafe import Markup
 
     environment = Environment(
-        loader=PackageLoader("seqwise.experiments"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("seqwise.experiments.comparison"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
     )
     title, header, rows = table_of(comparison)
     return environment.get_template("comparison.html").render(

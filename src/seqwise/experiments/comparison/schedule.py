@@ -16,8 +16,8 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from seqwise.errors import SeqwiseError
-from seqwise.experiments.comparison_data import ComparisonData
-from seqwise.experiments.comparison_runs import PlannedRun, RunResult
+from seqwise.experiments.comparison.data import ComparisonData
+from seqwise.experiments.comparison.runs import PlannedRun, RunResult
 
 RECENT = 9  # runs that the time left is judged by
 MOST_JOBS = 8  # unless asked for: each holds a copy of the data, and PyTorch
@@ -97,13 +97,13 @@ def carry_out_all(
 def _one_by_one(
     runs: Sequence[PlannedRun], data: ComparisonData, wanted: Callable[[PlannedRun], bool]
 ) -> Iterator[Finished]:
-    from seqwise.experiments import comparison_fit
+    from seqwise.experiments.comparison import fit
     from seqwise.training import Progress
 
     for run in runs:
         if wanted(run):
             try:
-                yield Finished(run, comparison_fit.carry_out(run, data, callbacks=[Progress()]))
+                yield Finished(run, fit.carry_out(run, data, callbacks=[Progress()]))
             except SeqwiseError as error:
                 yield Finished(run, None, error)
 
@@ -151,7 +151,7 @@ def _work(connection: Connection, data: ComparisonData, threads: int) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import torch
 
-    from seqwise.experiments.comparison_fit import carry_out
+    from seqwise.experiments.comparison.fit import carry_out
 
     torch.set_num_threads(threads)
     while True:

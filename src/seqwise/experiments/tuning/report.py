@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from seqwise.evaluation.drawing import INK, MODEL, heading, new_figure, panel, readable, rules
-from seqwise.experiments.comparison_figures import ROW, save_png
-from seqwise.experiments.comparison_table import metric_name
+from seqwise.experiments.comparison.figures import ROW, save_png
+from seqwise.experiments.comparison.table import metric_name
 
 if TYPE_CHECKING:
-    from seqwise.experiments.tuning import Search
+    from seqwise.experiments.tuning.searching import Search
 
 SHOWN = 5  # trials of the printed table
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from seqwise.experiments.comparison_data import ComparisonData
-from seqwise.experiments.comparison_runs import BASELINE, MAJORITY, Place, RunResult
-from seqwise.experiments.comparison_statistics import ALPHA, class_means, compare_with, holm, mean_over_seeds
-from seqwise.experiments.comparison_variants import Variation
+from seqwise.experiments.comparison.data import ComparisonData
+from seqwise.experiments.comparison.runs import BASELINE, MAJORITY, Place, RunResult
+from seqwise.experiments.comparison.statistics import ALPHA, class_means, compare_with, holm, mean_over_seeds
+from seqwise.experiments.comparison.variants import Variation
 from seqwise.metrics.intervals import Figure
 
 COST = 0.01  # of accuracy: what a treatment may cost before the sentence says so

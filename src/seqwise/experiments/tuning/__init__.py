@@ -1,0 +1,1 @@
+"""A search for the configuration: the space, the study that remembers its trials, the table and picture it leaves."""

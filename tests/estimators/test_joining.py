@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from seqwise.estimators.joining import fit_scales, fit_temperature, mixture
+from seqwise.estimators.joining import fit_scales, fit_shift, fit_temperature, mixture
 from seqwise.models import softmax
 
 
@@ -69,3 +69,26 @@ def test_few_examples_leave_the_factor_near_the_typical_one():
     targets = np.array([0, 1])
     factor = fit_temperature((np.eye(2)[targets] * 2 - 1), targets, bounds=(0.5, 10.0), typical=3.0)
     assert 2.5 < factor < 4.0
+
+
+def test_the_shifts_of_classes_undo_a_bias_and_need_examples_to_do_so():
+    random = np.random.default_rng(0)
+    shares, bias = np.array([0.7, 0.2, 0.1]), np.array([1.0, 0.0, -1.0])
+    for rows, low, high in ((20_000, 0.9, 1.1), (20, 0.0, 0.5)):
+        targets = random.choice(3, rows, p=shares)
+        likelihood = 2.0 * np.eye(3)[targets] + random.standard_normal((rows, 3))
+        logits = 2.0 * likelihood + np.log(shares) + bias  # Gaussian classes of variance 1, two apart: the exact logits
+        shift = fit_shift(logits, targets)
+        assert shift.sum() == pytest.approx(0, abs=1e-9)
+        assert low < -(shift @ bias) / (bias @ bias) < high
+
+
+def test_weighted_examples_shift_as_repeated_ones_do():
+    random = np.random.default_rng(1)
+    logits, targets = random.standard_normal((60, 4)), random.integers(0, 4, 60)
+    times = random.integers(0, 4, 60)
+    np.testing.assert_allclose(
+        fit_shift(logits, targets, times.astype(float)),
+        fit_shift(logits.repeat(times, 0), targets.repeat(times)),
+        atol=1e-5,
+    )

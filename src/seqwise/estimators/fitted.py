@@ -16,7 +16,7 @@ from seqwise.data import StreamedColumn
 from seqwise.estimators.balancing import check_linear, log_shares, shift_of_treatment
 from seqwise.estimators.examples import Part
 from seqwise.estimators.fitting import Fitting, count_classes, fingerprint_of
-from seqwise.estimators.joining import TYPICAL, fit_label_scales, fit_scales, mixture
+from seqwise.estimators.joining import TYPICAL, fit_label_scales, fit_scales, fit_shift, mixture
 from seqwise.estimators.linear import fit_linear_part
 from seqwise.estimators.sections import Sections
 from seqwise.estimators.synthetic import check_synthetic, refit_head
@@ -85,7 +85,7 @@ class FittedModel:
         if not self.multilabel:
             # Joined in the world of the data, answered in that of the treatment.
             share = self.module.scales[names.index("recurrent")].item() if "recurrent" in names else 0.0
-            shift = (1 - share) * self._treatment()
+            shift = shift + (1 - share) * self._treatment()
         self.module.shift.copy_(torch.from_numpy(shift - self._prior_correction()))
 
     def _fit_scales(self, names: list[str], held_out: EncodedExamples) -> tuple[np.ndarray, np.ndarray]:
@@ -95,7 +95,8 @@ class FittedModel:
             return fit_label_scales(names, logits, targets, weights)
         if "recurrent" in names:
             logits[:, names.index("recurrent")] -= self._treatment()
-        return fit_scales(names, logits, targets, weights), np.zeros(len(self.counts))
+        scales = fit_scales(names, logits, targets, weights)
+        return scales, fit_shift(np.einsum("npc,p->nc", logits, scales), targets, weights)
 
     def _treatment(self) -> np.ndarray:
         return shift_of_treatment(self.sections.imbalance, self.classes, self.counts)

@@ -13,6 +13,9 @@ BOUNDS = {"linear": (0.5, 10.0), "recurrent": (0.2, 1.5)}  # of the factor that 
 TYPICAL = {"linear": 3.0, "recurrent": 0.8}  # the factor where there is nothing held out to fit it on
 GAIN = 0.8  # two parts err differently: their even mixture is surer than a mean of them, by a factor 1 + GAIN / 4
 PULL = 5.0  # strength of the belief in the typical factor, in units of the summed log loss
+STIFFNESS = (
+    10.0  # of the shifts of classes: strength of the belief that none is needed, in units of the summed log loss
+)
 PRIOR = 20.0  # strength of the belief in an even mixture, in units of the summed log loss
 
 
@@ -47,6 +50,29 @@ def fit_scales(
         return total * _loss(mixed, targets, sample_weight) + PRIOR * (share - 0.5) ** 2
 
     return factors * mixture(min(np.linspace(0, 1, 21), key=cost))
+
+
+def fit_shift(logits: np.ndarray, targets: np.ndarray, sample_weight: np.ndarray | None = None) -> np.ndarray:
+    """Return what to add to the logit of each class, (C,), with mean zero.
+
+    The parts learn each class against the rest, or with margins: a class may be claimed too often or too rarely by all of
+    them. The shifts minimise the summed log loss plus STIFFNESS / 2 times their squares, so that they need examples.
+
+    Args:
+        logits: scaled and mixed, (n, C), of examples that no part was fitted on.
+        targets: class indices, (n,).
+        sample_weight: (n,) or None.
+    """
+    true = np.eye(logits.shape[1])[targets]
+    weights = np.ones(len(targets)) if sample_weight is None else sample_weight
+
+    def cost(shift: np.ndarray) -> tuple[float, np.ndarray]:
+        claimed = softmax(logits + shift)
+        loss = -weights @ np.log(np.maximum((claimed * true).sum(axis=1), 1e-300))
+        return float(loss + STIFFNESS * shift @ shift / 2), weights @ (claimed - true) + STIFFNESS * shift
+
+    shift = minimize(cost, np.zeros(logits.shape[1]), jac=True, method="L-BFGS-B").x
+    return shift - shift.mean()
 
 
 def mixture(share: float) -> np.ndarray:

@@ -5,15 +5,15 @@ import sys
 import numpy as np
 import pytest
 import yaml
-from seqwise.experiments.tuning.report import TrialRow
-from seqwise.experiments.tuning.searching import TuningRequest, budget_in_seconds, run_tuning, verdict
-from seqwise.experiments.tuning.space import DEFAULT, TREATMENT, configured, default_values, space_of
 from test_comparison import write_reviews
 
 from seqwise.errors import ConfigurationError, DataError, FileError, MissingExtraError
 from seqwise.experiments import tuning
 from seqwise.experiments.comparison.runs import RunResult
 from seqwise.experiments.configuration import build_configuration
+from seqwise.experiments.tuning.report import TrialRow
+from seqwise.experiments.tuning.searching import TuningRequest, budget_in_seconds, run_tuning, verdict
+from seqwise.experiments.tuning.space import DEFAULT, TREATMENT, configured, default_values, space_of
 from seqwise.losses.treatments import TREATMENTS
 
 pytest.importorskip("optuna")

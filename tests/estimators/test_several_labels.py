@@ -9,7 +9,7 @@ from seqwise import SequenceClassifier
 from seqwise.errors import ConfigurationError, DataError
 from seqwise.estimators.joining import fit_label_scales
 from seqwise.estimators.labels import LabelCode
-from seqwise.metrics import choose_label_thresholds, parse_criterion
+from seqwise.metrics import LabelCalibration, choose_label_thresholds, parse_criterion
 from seqwise.prediction import Predictor
 
 WORDS = {"a": ["ape", "ant"], "b": ["bee", "bat"], "c": ["cat", "cow"]}
@@ -50,14 +50,17 @@ def test_labels_are_learned_each_by_itself(fitted):
 
 
 def test_probabilities_are_about_as_large_as_the_shares(fitted):
-    if list(fitted.fitted_.module.parts) == ["recurrent"]:
-        pytest.skip("a recurrent model on its own is not joined, and so not scaled on held-out examples")
     texts, _ = tagged(2000, 2)
     np.testing.assert_allclose(fitted.predict_proba(texts).mean(axis=0), list(SHARES.values()), atol=0.06)
 
 
-def test_thresholds_are_chosen_on_the_validation_part(fitted):
+def test_thresholds_are_chosen_on_the_validation_part_after_the_calibration(fitted):
     _, targets, probabilities = fitted.validation_
+    asymmetric = fitted.settings_.imbalance.loss == "asymmetric"
+    assert asymmetric == ("recurrent" in fitted.fitted_.module.parts), "the default for labels"
+    assert (fitted.decisions_["calibration"] is not None) == asymmetric, "what the loss distorts"
+    if asymmetric:
+        probabilities = LabelCalibration.from_dict(fitted.decisions_["calibration"], 3)(probabilities)
     chosen = choose_label_thresholds(targets, probabilities, parse_criterion("f1"))
     np.testing.assert_allclose(fitted.decisions_["thresholds"], chosen.values, rtol=1e-12)
 

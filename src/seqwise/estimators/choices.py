@@ -104,6 +104,8 @@ def choose(profile: Profile, sections: Sections) -> Sections:
     smooth = not pure and (profile.fixed_length or not (symbols or long_texts))
     smooth = smooth or sections.imbalance.loss == "asymmetric"  # without it, gamma_neg asks nothing of classes
     imbalance_choices = {
+        # Of labels an example has few and lacks many: what it easily lacks should count little.
+        "loss": "asymmetric" if profile.multilabel and model.architecture != "linear" else "cross_entropy",
         # Thresholds do for labels what the correction does for classes.
         "prior_correction": 0.0 if pure or profile.multilabel else MILD,
         "label_smoothing": 0.1 if smooth and not profile.multilabel else 0.0,
@@ -118,7 +120,7 @@ def choose(profile: Profile, sections: Sections) -> Sections:
 
 CHOSEN = frozenset(
     {
-        *("min_count", "prior_correction", "label_smoothing"),
+        *("min_count", "prior_correction", "label_smoothing", "loss"),
         *(
             "embedding_size",
             "position_embedding",

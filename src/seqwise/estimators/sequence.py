@@ -95,7 +95,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         class_weight: str | dict[Any, float] | None = None,
         label_smoothing: float | str = AUTO,
         prior_correction: float | str = AUTO,
-        loss: str = "cross_entropy",
+        loss: str = AUTO,
         gamma: float | None = None,
         gamma_pos: float | None = None,
         gamma_neg: float | None = None,

@@ -1,0 +1,156 @@
+"""Word vectors in a .safetensors file, whose matrix can be mapped into memory as it lies on the disk."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqwise.errors import DataError, FileError
+
+if TYPE_CHECKING:
+    from seqwise.embeddings.vectors import WordVectors
+
+KIND, VERSION = "seqwise.word_vectors", "1"
+_LARGEST_HEADER = 100_000_000  # the limit of the format itself
+_BYTES_AT_ONCE = 2**26
+_TYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8"), "U8": np.dtype("u1")}
+
+
+def write_tensors(vectors: WordVectors, stream: BinaryIO) -> None:
+    """Writes the tensors one after the other, without a second copy of the matrix."""
+    encoded = [_utf8(word) for word in vectors.words]
+    arrays: dict[str, NDArray[Any]] = {
+        "vectors": vectors.vectors,
+        "word_ends": np.cumsum([len(word) for word in encoded], dtype=np.int64),
+        "words": np.frombuffer(b"".join(encoded), np.uint8),
+    }
+    if vectors.counts is not None:
+        arrays["counts"] = vectors.counts
+    # Wide types first, as the format's own writer does: every tensor begins at a multiple of its width.
+    names = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))
+    header: dict[str, Any] = {"__metadata__": {"format": KIND, "version": VERSION}}
+    end = 0
+    kinds = {dtype: name for name, dtype in _TYPES.items()}
+    for name in names:
+        array = arrays[name]
+        start, end = end, end + array.nbytes
+        kind = kinds[array.dtype.newbyteorder("<")]
+        header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [start, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    stream.write(struct.pack("<Q", len(text)) + text)
+    for name in names:
+        array = arrays[name]
+        rows = max(1, _BYTES_AT_ONCE // max(1, array.nbytes // max(1, len(array))))
+        for start in range(0, len(array), rows):
+            part = array[start : start + rows]
+            stream.write(np.ascontiguousarray(part, part.dtype.newbyteorder("<")).tobytes())
+
+
+def read_tensors(path: Path, *, mmap: bool) -> WordVectors:
+    """Reads words and counts, and maps or reads the matrix.
+
+    Raises:
+        FileError: the file is truncated or damaged, or cannot be read.
+        DataError: it holds other tensors.
+    """
+    from seqwise.embeddings.vectors import WordVectors
+
+    try:
+        tensors = _mapped(path)
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {error.strerror or error}") from None
+    missing = {"vectors", "words", "word_ends"} - tensors.keys()
+    if missing:
+        there = ", ".join(sorted(tensors)) or "nothing"
+        raise DataError(f"{path} holds no word vectors: the tensor {min(missing)!r} is missing, there is {there}")
+    for name, kind in {"vectors": "f", "words": "u", "word_ends": "i", "counts": "i"}.items():
+        if name in tensors and tensors[name].dtype.kind != kind:
+            raise DataError(f"{path}: the tensor {name!r} is of the type {tensors[name].dtype}")
+    vectors = tensors["vectors"]
+    words = _split(np.asarray(tensors["words"]), np.asarray(tensors["word_ends"]), path)
+    try:
+        return WordVectors(words, vectors if mmap else np.array(vectors), tensors.get("counts"))
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+def _utf8(word: str) -> bytes:
+    try:
+        return word.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"the word {word!r} is no Unicode text: it holds half a surrogate pair") from None
+
+
+def _mapped(path: Path) -> dict[str, NDArray[Any]]:
+    """Name -> array mapped from the file, of a type that word vectors have."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else -1
+        if not 2 <= length <= min(size - 8, _LARGEST_HEADER):
+            raise FileError(
+                f"{path} is no .safetensors file, or truncated: its header does not fit into {size:,} bytes"
+            )
+        raw = file.read(length)
+    try:
+        header = json.loads(raw)
+        entries: dict[str, tuple[np.dtype[Any] | None, tuple[int, ...], int, int]] = {
+            name: (_TYPES.get(entry["dtype"]), _integers(entry["shape"]), *_two(entry["data_offsets"]))
+            for name, entry in header.items()
+            if name != "__metadata__"
+        }
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise FileError(f"{path} is no .safetensors file: its header is damaged ({error})") from None
+    tensors = {}
+    for name, (dtype, shape, first, end) in entries.items():
+        if not 0 <= first <= end <= size - 8 - length:
+            raise FileError(
+                f"{path} is truncated: the tensor {name!r} ends at byte {8 + length + end:,} and the file has {size:,}"
+            )
+        if dtype is None:
+            continue  # no tensor of ours
+        if min(shape, default=0) < 0 or dtype.itemsize * _product(shape) != end - first:
+            raise FileError(
+                f"{path} is damaged: the tensor {name!r} of shape {shape} does not have {end - first:,} bytes"
+            )
+        empty = end == first  # which cannot be mapped
+        tensors[name] = (
+            np.empty(shape, dtype) if empty else np.memmap(path, dtype, "r", offset=8 + length + first, shape=shape)
+        )
+    return tensors
+
+
+def _integers(values: Any) -> tuple[int, ...]:
+    return tuple(int(value) for value in values)
+
+
+def _two(values: Any) -> tuple[int, int]:
+    first, second = _integers(values)
+    return first, second
+
+
+def _product(shape: tuple[int, ...]) -> int:
+    product = 1
+    for size in shape:
+        product *= size
+    return product
+
+
+def _split(text: NDArray[np.uint8], ends: NDArray[np.int64], path: Path) -> list[str]:
+    if text.ndim != 1 or ends.ndim != 1 or (np.diff(ends, prepend=0) < 0).any() or ends[-1:].sum() != len(text):
+        raise FileError(f"{path} is damaged: the ends of its words do not fit their {text.size:,} bytes")
+    raw, start, words = text.tobytes(), 0, []
+    for number, end in enumerate(ends.tolist(), 1):
+        try:
+            words.append(raw[start:end].decode())
+        except UnicodeDecodeError as error:
+            byte = start + error.start
+            raise FileError(f"{path}: word {number} is not UTF-8 at byte {byte:,} of the tensor 'words'") from None
+        start = end
+    return words

@@ -14,6 +14,9 @@ SeqwiseError
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class SeqwiseError(Exception):
     """Base of every exception that Seqwise raises on purpose."""
@@ -53,3 +56,17 @@ class MissingExtraError(SeqwiseError, ImportError):
 
 class DivergenceError(SeqwiseError, ArithmeticError):
     """Training produced a loss that is not finite."""
+
+
+def nearest(name: str, known: Iterable[str], otherwise: str | None = None) -> str:
+    """Say, for the end of a message, which of the known names was probably meant.
+
+    Args:
+        name: that is not among them.
+        known: the names that there are.
+        otherwise: said if none is near; None lists the first thirty.
+    """
+    names = list(dict.fromkeys(known))
+    if near := difflib.get_close_matches(name, names, n=1, cutoff=0.6):
+        return f"did you mean {near[0]}?"
+    return otherwise or f"there are {', '.join(names[:30])}"

@@ -54,7 +54,7 @@ def test_a_wrong_gradient_is_told_by_the_exit_code(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("lsmt", "There is no cell or loss 'lsmt'; did you mean lstm or logistic or ldam?"),
+        ("lsmt", "There is no cell or loss 'lsmt'; did you mean lstm?"),
         ("none.py:leaky", "There is no file none.py."),
     ],
 )

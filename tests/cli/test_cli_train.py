@@ -277,14 +277,14 @@ def test_an_expensive_miss_is_answered_more_often(held_out, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--threshold", "recal=0.9"], "did you mean 'recall'"),
+        (["--threshold", "recal=0.9"], "did you mean recall"),
         (["--threshold", "recall"], "recall=0.9"),
         (["--threshold", "cost"], "--cost"),
         (["--cost", "fn=3"], "only --threshold cost"),
         (["--threshold", "cost", "--cost", "fn"], "NAME=NUMBER"),
-        (["--threshold", "cost", "--cost", "god=3"], "did you mean 'good'"),
+        (["--threshold", "cost", "--cost", "god=3"], "did you mean good"),
         (["--threshold", "cost", "--cost", "bad=-3"], "not a number of 0 or more"),
-        (["--calibrate", "plat"], "did you mean 'platt'"),
+        (["--calibrate", "plat"], "did you mean platt"),
         (["--calibrate", "platt", "--set", "data.validation=0"], "validation"),
     ],
 )

@@ -34,7 +34,7 @@ def good_csv(path):
 FILES = {
     "missing file": ("no.csv", None, ["no.csv"]),
     "unknown suffix": ("reviews.docx", "x", ["'.docx'", ".csv", ".parquet"]),
-    "no such data set": ("imdbb", None, ["imdbb", "did you mean 'imdb'"]),
+    "no such data set": ("imdbb", None, ["imdbb", "did you mean imdb"]),
     "empty file": ("reviews.csv", "", ["reviews.csv", "empty"]),
     "header only": ("reviews.csv", "review,sentiment\n", ["no rows"]),
     "missing column": ("reviews.csv", "body,sentiment\nx,y\n", ["'review'", "'body', 'sentiment'"]),
@@ -70,7 +70,7 @@ OPTIONS = {
     "no configuration file": (["--config", "no.yaml"], ["no.yaml"]),
     "time budget": (["--time-budget", "soon"], ["time_budget", "'soon'"]),
     "no such weight column": (["--weight", "wieght"], ["'wieght'", "'review', 'sentiment'"]),
-    "no such label column": (["--label", "sentimnt"], ["'sentimnt'", "did you mean 'sentiment'"]),
+    "no such label column": (["--label", "sentimnt"], ["'sentimnt'", "did you mean sentiment"]),
     "no such class of interest": (["--positive", "terrible"], ["'terrible'", "'bad', 'good'"]),
     "device": (["--device", "tpu"], ["device"]),
     "test file": (["--test", "no.csv"], ["no.csv"]),
@@ -195,8 +195,8 @@ def test_a_malformed_row_leaves_no_half_written_output(trained, tmp_path):
 def test_unknown_recipes_and_data_sets_name_the_nearest(tmp_path, monkeypatch):
     monkeypatch.setenv("SEQWISE_DATA", str(tmp_path))
     refused(call("reproduce", "imdb-ltsm"), "did you mean imdb-lstm?")
-    refused(call("data", "show", "sms_span"), "did you mean 'sms_spam'?")
-    refused(call("data", "get", "sms_span"), "did you mean 'sms_spam'?")
+    refused(call("data", "show", "sms_span"), "did you mean sms_spam?")
+    refused(call("data", "get", "sms_span"), "did you mean sms_spam?")
 
 
 @pytest.mark.parametrize(

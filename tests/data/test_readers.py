@@ -184,10 +184,10 @@ def test_a_damaged_parquet_file_is_named(tmp_path):
 def test_a_missing_column_names_those_there_are_and_the_nearest(tmp_path):
     table = open_table(file(tmp_path, "a.csv", "Text,rating\na,1\n"))
     with pytest.raises(
-        DataError, match=r"no label column 'ratng'; its columns are 'Text', 'rating'; did you mean 'rating'\?"
+        DataError, match=r"no label column 'ratng'; its columns are 'Text', 'rating'; did you mean rating\?"
     ):
         table.require("ratng", "label column")
-    with pytest.raises(DataError, match=r"did you mean 'Text'\?"):
+    with pytest.raises(DataError, match=r"did you mean Text\?"):
         list(table.iter_chunks(columns=["text"]))
     with pytest.raises(DataError) as raised:
         table.require("zzz")

@@ -70,7 +70,7 @@ def test_a_set_without_a_public_home_says_where_to_get_it():
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        ("imbd", "no file, folder or data set 'imbd'; did you mean 'imdb'"),
+        ("imbd", "no file, folder or data set 'imbd'; did you mean imdb"),
         ("zzzzzz", "`seqwise data list`"),
         ("gone.csv", "there is no file gone.csv"),
         ("../trec", "there is no file"),

@@ -100,7 +100,7 @@ def test_a_gradient_of_another_shape_or_name_fails(gradient):
 
 
 def test_an_unknown_name_is_refused_before_anything_is_computed():
-    with pytest.raises(ConfigurationError, match=r"no cell or loss 'lsmt'; did you mean lstm or logistic or ldam\?"):
+    with pytest.raises(ConfigurationError, match=r"no cell or loss 'lsmt'; did you mean lstm\?"):
         check_gradients(["rnn", "lsmt"])
-    with pytest.raises(ConfigurationError, match=r"'zzz'; there are rnn, .*, balanced_softmax\.$"):
+    with pytest.raises(ConfigurationError, match=r"'zzz'; there are rnn, .*, balanced_softmax$"):
         check_gradients(["zzz"])

@@ -8,9 +8,9 @@ import yaml
 from test_comparison import write_reviews
 
 from seqwise.errors import ConfigurationError, DataError, FileError, MissingExtraError
-from seqwise.experiments import tuning
 from seqwise.experiments.comparison.runs import RunResult
 from seqwise.experiments.configuration import build_configuration
+from seqwise.experiments.tuning import searching
 from seqwise.experiments.tuning.report import TrialRow
 from seqwise.experiments.tuning.searching import TuningRequest, budget_in_seconds, run_tuning, verdict
 from seqwise.experiments.tuning.space import DEFAULT, TREATMENT, configured, default_values, space_of
@@ -61,7 +61,7 @@ def stubbed(monkeypatch):
             certain[:0], answers[:0], certain, answers, targets, np.ones(len(classes), int), 0.1, 1, settings
         )
 
-    monkeypatch.setattr(tuning, "fit_and_answer", fit_and_answer)
+    monkeypatch.setattr(searching, "fit_and_answer", fit_and_answer)
     return tried
 
 
@@ -91,18 +91,18 @@ def test_the_same_command_goes_on(request_, stubbed):
 
 
 def test_an_interrupted_search_shows_what_it_has_and_goes_on(request_, stubbed, monkeypatch):
-    stub = tuning.fit_and_answer
+    stub = searching.fit_and_answer
 
     def stopped(*arguments):
         if len(stubbed) == 3:
             raise KeyboardInterrupt
         return stub(*arguments)
 
-    monkeypatch.setattr(tuning, "fit_and_answer", stopped)
+    monkeypatch.setattr(searching, "fit_and_answer", stopped)
     search = run_tuning(request_())
     assert search.interrupted
     assert [trial.state for trial in search.trials] == ["complete"] * 3 + ["fail"]
-    monkeypatch.setattr(tuning, "fit_and_answer", stub)
+    monkeypatch.setattr(searching, "fit_and_answer", stub)
     assert len(run_tuning(request_()).trials) == 8
 
 
@@ -123,7 +123,7 @@ def test_the_time_ends_the_search_but_never_the_default(request_, stubbed):
 
 
 def test_a_trial_that_fails_is_recorded_with_its_reason(request_, stubbed, monkeypatch):
-    stub = tuning.fit_and_answer
+    stub = searching.fit_and_answer
 
     def failing(*arguments):
         if len(stubbed) == 1:
@@ -131,7 +131,7 @@ def test_a_trial_that_fails_is_recorded_with_its_reason(request_, stubbed, monke
             raise DataError("a class with one example")
         return stub(*arguments)
 
-    monkeypatch.setattr(tuning, "fit_and_answer", failing)
+    monkeypatch.setattr(searching, "fit_and_answer", failing)
     search = run_tuning(request_(trials=3))
     assert [trial.state for trial in search.trials] == ["complete", "fail", "complete"]
     assert search.trials[1].reason == "a class with one example"

@@ -138,5 +138,5 @@ def test_a_calibration_that_is_none_is_refused(content):
 
 
 def test_an_unknown_method_names_the_nearest():
-    with pytest.raises(ConfigurationError, match="did you mean 'isotonic'"):
+    with pytest.raises(ConfigurationError, match="did you mean isotonic"):
         fit_calibration("isotnic", [0, 1], np.eye(2))

@@ -136,8 +136,8 @@ def test_where_every_threshold_is_alike_there_is_none():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("recal=0.9", "did you mean 'recall'"),
-        ("presicion=0.9", "did you mean 'precision'"),
+        ("recal=0.9", "did you mean recall"),
+        ("presicion=0.9", "did you mean precision"),
         ("xyz", "there are f1, recall"),
         ("recall", "recall=0.9"),
         ("recall=1.5", "above 0 and at most 1"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import runpy
 import sys
 import traceback
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from seqwise.cells.cell import Cell
-from seqwise.errors import CellError, FileError
+from seqwise.errors import CellError, FileError, nearest
 
 
 def find_cell(name: str) -> Cell:
@@ -30,11 +29,8 @@ def find_cell(name: str) -> Cell:
     if ":" in name:
         return load_cell(name)
     if name not in LIBRARY:
-        near = difflib.get_close_matches(name, LIBRARY, 1)
-        hint = (
-            f"; did you mean {near[0]}?" if near else f"; there are {', '.join(LIBRARY)}, and FILE:NAME for your own."
-        )
-        raise CellError(f"There is no cell {name!r}{hint}")
+        cells = f"there are {', '.join(LIBRARY)}, and FILE:NAME for your own"
+        raise CellError(f"There is no cell {name!r}; {nearest(name, LIBRARY, cells)}")
     return LIBRARY[name]
 
 

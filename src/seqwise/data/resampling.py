@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqwise.errors import ConfigurationError, DataError
+from seqwise.errors import ConfigurationError, DataError, nearest
 
 Counts = NDArray[np.int64]
 _STREAM = 1  # beside seed and epoch: other numbers than those that shuffle the same epoch's batches
@@ -117,9 +116,7 @@ def make_sampler(name: str, targets: Sequence[Any] | NDArray[Any], *, seed: int 
         DataError: no targets, or targets of another shape.
     """
     if name not in _QUOTAS:
-        near = difflib.get_close_matches(name, _QUOTAS, 1, 0.5)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(_QUOTAS)}."
-        raise ConfigurationError(f"There is no sampler {name!r}; {hint}")
+        raise ConfigurationError(f"there is no sampler {name!r}; {nearest(name, _QUOTAS)}")
     if seed < 0:
         raise ConfigurationError(f"a seed is not negative, but this is {seed}")
     if epochs < 1:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from seqwise.data.catalogue import SPLITS, catalogue, data_folders, is_name, local_folder, metadata_of
 from seqwise.data.hub import fetch
 from seqwise.data.tables import Table, is_table, open_table, stem_of
-from seqwise.errors import DataError, FileError
+from seqwise.errors import DataError, FileError, nearest
 
 
 @dataclass(frozen=True)
@@ -64,8 +63,7 @@ def resolve(data: str | Path) -> DataSource:
     if local is not None:
         return _folder(local[1], name)
     if name not in catalogue():
-        near = difflib.get_close_matches(name, known_names(), 1)
-        hint = f"did you mean {near[0]!r}?" if near else "`seqwise data list` shows the names"
+        hint = nearest(name, known_names(), "`seqwise data list` shows the names")
         raise FileError(f"there is no file, folder or data set {name!r}; {hint}")
     return _folder(fetch(name), name)
 

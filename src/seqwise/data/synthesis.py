@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqwise.errors import ConfigurationError, DataError, MissingExtraError
+from seqwise.errors import ConfigurationError, DataError, MissingExtraError, nearest
 
 METHODS = ("smote", "borderline_smote", "adasyn")
 _SURROUNDINGS = 10  # of all classes, that borderline_smote looks at (m of Han et al. 2005)
@@ -82,9 +81,9 @@ def check_method(method: str) -> None:
         MissingExtraError: imbalanced-learn is not installed.
     """
     if method not in METHODS:
-        near = difflib.get_close_matches(method, METHODS, 1, 0.5)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(METHODS)}."
-        raise ConfigurationError(f"There is no method {method!r} of making synthetic examples; {hint}")
+        raise ConfigurationError(
+            f"there is no method {method!r} of making synthetic examples; {nearest(method, METHODS)}"
+        )
     try:
         import imblearn  # noqa: F401
     except ImportError:

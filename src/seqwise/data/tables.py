@@ -67,7 +67,7 @@ class Table(ABC):
             return
         lowered = {name.lower(): name for name in self.columns}
         near = difflib.get_close_matches(column.lower(), list(lowered), 1, 0.6)
-        hint = f"; did you mean {lowered[near[0]]!r}?" if near else ""
+        hint = f"; did you mean {lowered[near[0]]}?" if near else ""
         there = ", ".join(map(repr, self.columns))
         raise DataError(f"{self.name} has no {what} {column!r}; its columns are {there}{hint}")
 

@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seqwise.data import DataSettings
-from seqwise.errors import ConfigurationError, FileError
+from seqwise.errors import ConfigurationError, FileError, nearest
 from seqwise.losses import ImbalanceSettings, find_treatment
 from seqwise.models import ModelSettings
 from seqwise.text import TextSettings
@@ -177,7 +177,7 @@ def _sentence(problem: Any) -> str:
     fields = _fields()
     if not location or location[0] not in fields:
         name = location[0] if location else "?"
-        return f"there is no configuration section {name!r}; {_nearest(name, list(fields), list(fields))}"
+        return f"there is no configuration section {name!r}; {nearest(name, fields)}"
     section = location[0]
     if len(location) == 1:
         return _own_words(problem, f"section {section!r}") or f"section {section!r} holds keys and values"
@@ -197,11 +197,6 @@ def _own_words(problem: Any, where: str) -> str | None:
     if problem["type"] != "value_error":
         return None
     return f"{where}: {problem['ctx']['error']}"
-
-
-def _nearest(word: str, candidates: list[str], otherwise: list[str]) -> str:
-    matches = difflib.get_close_matches(word, candidates, n=1, cutoff=0.6)
-    return f"did you mean {matches[0]}?" if matches else f"there are {', '.join(otherwise)}"
 
 
 def _nearest_key(section: str, key: str) -> str:

@@ -7,7 +7,6 @@ Axis letters: B batch, T steps, D input features, H hidden units.
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -17,7 +16,7 @@ from torch import Tensor
 
 from seqwise.cells import LIBRARY, Cell, Program
 from seqwise.cells.loading import load_cell
-from seqwise.errors import ConfigurationError
+from seqwise.errors import ConfigurationError, nearest
 from seqwise.kernels import derived, reference
 from seqwise.kernels.contract import Upstream, Variant, Weights
 from seqwise.losses import CLOSED_FORMS, ClosedForm
@@ -189,7 +188,5 @@ def _find(name: str) -> Cell | ClosedForm:
         return load_cell(name)
     known: dict[str, Cell | ClosedForm] = {**LIBRARY, **CLOSED_FORMS}
     if name not in known:
-        near = difflib.get_close_matches(name, known, 3, 0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}."
-        raise ConfigurationError(f"There is no cell or loss {name!r}; {hint}")
+        raise ConfigurationError(f"There is no cell or loss {name!r}; {nearest(name, known)}")
     return known[name]

@@ -6,7 +6,6 @@ rather than a configuration stands in the table `PROGRAMS`.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from seqwise.errors import ConfigurationError, DataError
+from seqwise.errors import ConfigurationError, DataError, nearest
 from seqwise.experiments.configuration import build_configuration, read_yaml
 from seqwise.experiments.environment import environment
 
@@ -179,9 +178,7 @@ def load_recipe(name: str) -> Recipe:
         ConfigurationError: there is none of this name.
     """
     if name not in recipe_names():
-        near = difflib.get_close_matches(name, recipe_names(), n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(recipe_names())}"
-        raise ConfigurationError(f"there is no recipe {name!r}; {hint}")
+        raise ConfigurationError(f"there is no recipe {name!r}; {nearest(name, recipe_names())}")
     try:
         return Recipe.model_validate(read_yaml(Path(str(_folder() / f"{name}.yaml"))))
     except ValidationError as error:

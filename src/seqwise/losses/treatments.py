@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import Any
 
-from seqwise.errors import ConfigurationError
+from seqwise.errors import ConfigurationError, nearest
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,5 @@ def find_treatment(name: str) -> Treatment:
         ConfigurationError: there is none; the message has the nearest.
     """
     if name not in TREATMENTS:
-        near = difflib.get_close_matches(name, TREATMENTS, 1, 0.5)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(TREATMENTS)}."
-        raise ConfigurationError(f"There is no treatment of rare classes {name!r}; {hint}")
+        raise ConfigurationError(f"there is no treatment of rare classes {name!r}; {nearest(name, TREATMENTS)}")
     return TREATMENTS[name]

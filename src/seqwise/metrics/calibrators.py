@@ -13,7 +13,6 @@ Temperature and Platt need tens of examples, vector some tens of each class, iso
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from seqwise.errors import ConfigurationError
+from seqwise.errors import ConfigurationError, nearest
 from seqwise.metrics.calibration import bin_numbers
 from seqwise.metrics.examples import scored_examples
 
@@ -122,9 +121,7 @@ def check_method(name: str) -> str:
     """
     if name in METHODS:
         return name
-    near = difflib.get_close_matches(name, METHODS, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(METHODS)}"
-    raise ConfigurationError(f"there is no calibration method {name!r}; {hint}")
+    raise ConfigurationError(f"there is no calibration method {name!r}; {nearest(name, METHODS)}")
 
 
 def fit_calibration(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from seqwise.errors import ConfigurationError
+from seqwise.errors import ConfigurationError, nearest
 
 
 def cost_table(costs: Mapping[str, float], classes: Sequence[str], positive: int | None = None) -> np.ndarray:
@@ -88,6 +87,4 @@ def _check_cost(name: str, cost: float) -> None:
 
 
 def _unknown(name: str, classes: Sequence[str]) -> ConfigurationError:
-    near = difflib.get_close_matches(name, [*classes, "fp", "fn"], n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"the classes are {', '.join(map(repr, classes[:20]))}"
-    return ConfigurationError(f"costs: there is no class {name!r}; {hint}")
+    return ConfigurationError(f"costs: there is no class {name!r}; {nearest(name, [*classes, 'fp', 'fn'])}")

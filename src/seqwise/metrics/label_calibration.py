@@ -14,7 +14,6 @@ Axis letters: n examples, L labels.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from seqwise.errors import ConfigurationError
+from seqwise.errors import ConfigurationError, nearest
 from seqwise.metrics.calibrators import checked_numbers, fit_sigmoid, fit_steps, fit_temperature, sigmoid
 from seqwise.metrics.examples import scored_labels
 
@@ -96,9 +95,7 @@ def check_label_method(name: str) -> str:
     """
     if name in LABEL_METHODS:
         return name
-    near = difflib.get_close_matches(name, LABEL_METHODS, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"of labels there are {', '.join(LABEL_METHODS)}"
-    raise ConfigurationError(f"there is no calibration method {name!r} of labels; {hint}")
+    raise ConfigurationError(f"there is no calibration method {name!r} of labels; {nearest(name, LABEL_METHODS)}")
 
 
 def fit_label_calibration(

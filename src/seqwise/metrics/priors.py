@@ -6,14 +6,13 @@ Where the classes themselves have changed, no reweighting of the answers helps.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from seqwise.errors import ConfigurationError, DataError
+from seqwise.errors import ConfigurationError, DataError, nearest
 
 ESTIMATES = ("em", "bbse")
 TINY = 1e-300
@@ -181,6 +180,4 @@ def check_label_priors(priors: Mapping[str, Any], labels: Sequence[str], otherwi
 def _refuse_unknown(priors: Mapping[str, Any], classes: Sequence[str]) -> None:
     for name in priors:
         if name not in classes:
-            near = difflib.get_close_matches(name, classes, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"the classes are {', '.join(map(repr, classes[:20]))}"
-            raise ConfigurationError(f"priors: there is no class {name!r}; {hint}")
+            raise ConfigurationError(f"priors: there is no class {name!r}; {nearest(name, classes)}")

@@ -12,7 +12,6 @@ Axis letters: n examples, C classes, m candidates.
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -20,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from seqwise.errors import ConfigurationError
+from seqwise.errors import ConfigurationError, nearest
 from seqwise.metrics.confusion import Marginals, balanced_accuracy, precision, recall
 from seqwise.metrics.examples import scored_examples
 
@@ -68,9 +67,7 @@ def parse_criterion(text: str) -> Criterion:
             raise ConfigurationError(f"the threshold criterion F-beta is written f1, f2 or f0.5, not {text!r}")
         return Criterion("f", beta)
     if name not in CRITERIA:
-        near = difflib.get_close_matches(name, CRITERIA, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(CRITERIA)}"
-        raise ConfigurationError(f"there is no threshold criterion {text!r}; {hint}")
+        raise ConfigurationError(f"there is no threshold criterion {text!r}; {nearest(name, CRITERIA)}")
     if name not in STATED:
         if equals:
             raise ConfigurationError(f"the threshold criterion {name!r} takes no value, got {text!r}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from seqwise.cells import LIBRARY
+from seqwise.errors import nearest
 
 POOLINGS = ("last", "mean", "max", "attention")
 
@@ -76,9 +76,7 @@ class ModelSettings(BaseModel):
     @classmethod
     def _known_cell(cls, value: str) -> str:
         if value not in LIBRARY:
-            near = get_close_matches(value, LIBRARY, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(LIBRARY)}"
-            raise ValueError(f"there is no cell {value!r}; {hint}")
+            raise ValueError(f"there is no cell {value!r}; {nearest(value, LIBRARY)}")
         return value
 
     @field_validator("pooling")

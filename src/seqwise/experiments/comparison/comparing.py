@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seqwise.errors import ConfigurationError, FileError
+from seqwise.errors import ConfigurationError, FileError, nearest
 from seqwise.experiments.comparison.data import ComparisonData, read_comparison_data
 from seqwise.experiments.comparison.report import save_comparison
 from seqwise.experiments.comparison.runs import BASELINE, MAJORITY, Place, PlannedRun, RunResult, RunStore
@@ -289,9 +288,7 @@ def check_metric(metric: str, known: Sequence[str]) -> None:
         ConfigurationError: names the nearest.
     """
     if metric not in known:
-        near = difflib.get_close_matches(metric, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(dict.fromkeys(known))}"
-        raise ConfigurationError(f"--metric: there is no metric {metric!r} to compare by; {hint}")
+        raise ConfigurationError(f"--metric: there is no metric {metric!r} to compare by; {nearest(metric, known)}")
 
 
 def check_folder(folder: Path, mark: str) -> None:

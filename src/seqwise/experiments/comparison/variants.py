@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import yaml
 
 from seqwise.cells import LIBRARY
-from seqwise.errors import ConfigurationError
+from seqwise.errors import ConfigurationError, nearest
 from seqwise.experiments.configuration import Configuration, parse_configuration
 
 ARCHITECTURES = ("wide_deep", "recurrent", "linear")
@@ -101,20 +100,15 @@ def variation_of(vary: str, chosen: str | None = None) -> Variation:
             raise ConfigurationError(f"--vary {vary} names its values already: leave --treatments out")
         return _settings(vary)
     if vary not in KINDS:
-        near = difflib.get_close_matches(vary, KINDS, n=1)
-        hint = (
-            f"did you mean {near[0]}?" if near else f"there are {', '.join(KINDS)}, and SECTION.KEY=V1,V2 for the rest"
-        )
-        raise ConfigurationError(f"--vary: there is nothing called {vary!r} to vary; {hint}")
+        kinds = f"there are {', '.join(KINDS)}, and SECTION.KEY=V1,V2 for the rest"
+        raise ConfigurationError(f"--vary: there is nothing called {vary!r} to vary; {nearest(vary, KINDS, kinds)}")
     if vary == "imbalance":
         return _treatments(_names(chosen))
     known: Sequence[str] = list(LIBRARY) if vary == "cell" else ARCHITECTURES
     names = _names(chosen) or known
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-            raise ConfigurationError(f"there is no {vary} {name!r}; {hint}")
+            raise ConfigurationError(f"there is no {vary} {name!r}; {nearest(name, known)}")
     return Variation(vary, vary, _at_least_two([Variant(name, {SHORT[vary]: name}) for name in names]))
 
 

@@ -198,8 +198,7 @@ class WordVectors:
         """The vectors of some rows scaled to length 1, (len(rows), D); zero vectors stay zero."""
         norms: NDArray[np.float32] = self.norms[rows]
         scale = np.where(norms > 0, norms, np.float32(1))[..., None]
-        units: NDArray[np.float32] = np.asarray(self.vectors[rows]) / scale
-        return units
+        return (np.asarray(self.vectors[rows]) / scale).astype(np.float32, copy=False)
 
     def most_frequent(self, count: int) -> WordVectors:
         """The first `count` words (all if there are fewer); the vectors are not copied."""

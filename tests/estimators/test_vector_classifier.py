@@ -66,6 +66,16 @@ def test_it_lives_in_pipelines_searches_and_cross_validation():
     assert clone(VectorClassifier(hidden_layers=(3,))).hidden_layers == (3,)
 
 
+@pytest.mark.parametrize("loss", ["class_balanced", "logit_adjusted", "balanced_softmax"])
+def test_balancing_losses_raise_the_recall_of_the_rare_class(loss):
+    random = np.random.default_rng(0)
+    y = (random.random(2000) < 0.05).astype(int)
+    X = random.standard_normal((2000, 2)) + 1.5 * y[:, None]
+    settings = {"loss": loss} | ({"beta": 0.9999} if loss == "class_balanced" else {})
+    plain, treated = (VectorClassifier(**values).fit(X, y).predict(X)[y == 1].mean() for values in ({}, settings))
+    assert treated > plain + 0.1
+
+
 def test_class_weights_raise_the_recall_of_the_rare_class():
     generator = np.random.default_rng(0)
     X = np.concatenate([generator.normal(0, 1, (950, 2)), generator.normal(2, 1, (50, 2))])

@@ -46,6 +46,7 @@ class VectorClassifier(ClassifierMixin, BaseEstimator):
         character_ngrams: the same for characters.
         ngram_weighting: "tfidf" or "binary".
         max_ngrams: at most this many of each kind, the most frequent.
+        loss: and its parameters, samplers and synthetic examples, as in `ImbalanceSettings`.
 
     Attributes:
         classes_: the C classes, sorted.
@@ -65,6 +66,14 @@ class VectorClassifier(ClassifierMixin, BaseEstimator):
         max_ngrams: int = 200_000,
         class_weight: str | dict[Any, float] | None = None,
         label_smoothing: float = 0.0,
+        loss: str = "cross_entropy",
+        gamma: float | None = None,
+        gamma_pos: float | None = None,
+        gamma_neg: float | None = None,
+        margin: float | None = None,
+        beta: float | None = None,
+        tau: float | None = None,
+        deferred: float | None = None,
         sampler: str = "instance",
         synthetic: str | None = None,
         epochs: int | str = AUTO,
@@ -83,6 +92,8 @@ class VectorClassifier(ClassifierMixin, BaseEstimator):
         self.word_ngrams, self.character_ngrams = word_ngrams, character_ngrams
         self.ngram_weighting, self.max_ngrams = ngram_weighting, max_ngrams
         self.class_weight, self.label_smoothing = class_weight, label_smoothing
+        self.loss, self.gamma, self.gamma_pos, self.gamma_neg = loss, gamma, gamma_pos, gamma_neg
+        self.margin, self.beta, self.tau, self.deferred = margin, beta, tau, deferred
         self.sampler, self.synthetic = sampler, synthetic
         self.epochs, self.batch_size, self.optimizer, self.learning_rate = epochs, batch_size, optimizer, learning_rate
         self.momentum, self.weight_decay, self.clip_norm, self.clip_value = (

@@ -46,6 +46,7 @@ def run(*arguments):
         ("data", "list", "--help"),
         ("cell", "--help"),
         ("cell", "show", "--help"),
+        ("vectors", "neighbours", "--help"),
         ("gradcheck", "--help"),
         ("bench", "--help"),
     ],

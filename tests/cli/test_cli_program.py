@@ -15,6 +15,7 @@ COMMANDS = [
     ("data", "list"),
     ("data", "get"),
     ("data", "show"),
+    *(("vectors", name) for name in ("neighbours", "analogy", "similarity", "odd", "evaluate", "map")),
 ]
 
 
@@ -31,7 +32,7 @@ def test_every_help_has_an_example(command):
 
 
 def test_the_list_of_commands_cuts_no_sentence_off():
-    for answer in (call("--help"), call("data", "--help")):
+    for answer in (call("--help"), call("data", "--help"), call("vectors", "--help")):
         assert "..." not in answer.out.split("Commands:")[1]
 
 

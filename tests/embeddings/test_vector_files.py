@@ -207,9 +207,9 @@ def test_duplicates_and_bad_bytes_can_be_accepted(tmp_path):
     path.write_bytes(b"a 1 2\na 5 6\nb\xff 3 4\n")
     loaded = WordVectors.load(path, duplicates="first", errors="replace")
     assert_same(loaded, WordVectors(["a", "b\ufffd"], [[1, 2], [3, 4]]))
-    with pytest.raises(InputError, match='"error" or "first", not \'last\''):
+    with pytest.raises(InputError, match='"error" or "first" is expected, not \'last\''):
         WordVectors.load(path, duplicates="last")
-    with pytest.raises(InputError, match='"strict" or "replace", not \'ignore\''):
+    with pytest.raises(InputError, match='"strict" or "replace" is expected, not \'ignore\''):
         WordVectors.load(path, errors="ignore")
 
 

@@ -26,6 +26,7 @@ from seqwise.cli.predict import predict
 from seqwise.cli.reproduce import reproduce
 from seqwise.cli.train import train
 from seqwise.cli.tune import tune
+from seqwise.cli.vectors import app as vectors
 from seqwise.errors import DivergenceError, SeqwiseError
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -104,6 +105,7 @@ for command in (demo, train, evaluate, predict, compare, tune, reproduce, gradch
 app.add_typer(data, name="data")
 app.add_typer(bench, name="bench")
 app.add_typer(cell, name="cell")
+app.add_typer(vectors, name="vectors")
 
 
 def main() -> None:

@@ -50,8 +50,10 @@ def read_vectors(
         mmap: leave the vectors of a .safetensors file on the disk and map them; the other formats have to be parsed and
             are always held in memory.
         limit: read only so many words, the first ones (in most files the most frequent).
-        duplicates: a word that stands there twice is an "error", or the "first" of its vectors is kept.
-        errors: a word that is not UTF-8 is an error ("strict"), or its bad bytes become U+FFFD ("replace").
+        duplicates: a word that stands there twice is an "error", or the "first" of its vectors is kept; in a
+            .safetensors file, which no other program wrote, it is always an error.
+        errors: a word that is not UTF-8 is an error ("strict"), or its bad bytes become U+FFFD ("replace"); in a
+            .safetensors file it is always an error.
 
     Raises:
         FileError: the file is missing, unreadable, empty, truncated, damaged or of an unknown kind; names line or byte.
@@ -65,6 +67,10 @@ def read_vectors(
     path = Path(path)
     if limit is not None and limit < 1:
         raise DataError(f"limit: at least one word must be read, not {limit}")
+    if duplicates not in ("error", "first"):
+        raise DataError(f'duplicates: "error" or "first" is expected, not {duplicates!r}')
+    if errors not in ("strict", "replace"):
+        raise DataError(f'errors: "strict" or "replace" is expected, not {errors!r}')
     if path.suffix.lower() == TENSORS:
         _check_readable(path)
         vectors = read_tensors(path, mmap=mmap)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seqwise.errors import ConfigurationError, DataError, FileError
+from seqwise.errors import DataError, FileError
 
 
 class WordList:
@@ -21,10 +21,6 @@ class WordList:
     """
 
     def __init__(self, path: Path, unit: str, *, duplicates: str, errors: str) -> None:
-        if duplicates not in ("error", "first"):
-            raise ConfigurationError(f'duplicates is "error" or "first", not {duplicates!r}')
-        if errors not in ("strict", "replace"):
-            raise ConfigurationError(f'errors is "strict" or "replace", not {errors!r}')
         self.path, self.unit, self.duplicates, self.errors = path, unit, duplicates, errors
         self.words: list[str] = []
         self._places: dict[str, int] = {}

@@ -24,6 +24,7 @@ from seqwise.cli.evaluate import evaluate
 from seqwise.cli.gradcheck import gradcheck
 from seqwise.cli.predict import predict
 from seqwise.cli.reproduce import reproduce
+from seqwise.cli.text import app as text
 from seqwise.cli.train import train
 from seqwise.cli.tune import tune
 from seqwise.cli.vectors import app as vectors
@@ -105,6 +106,7 @@ for command in (demo, train, evaluate, predict, compare, tune, reproduce, gradch
 app.add_typer(data, name="data")
 app.add_typer(bench, name="bench")
 app.add_typer(cell, name="cell")
+app.add_typer(text, name="text")
 app.add_typer(vectors, name="vectors")
 
 

@@ -17,6 +17,7 @@ from seqwise.estimators.decisions import SAVED, distorts, fit_decisions, fit_lab
 from seqwise.estimators.examples import check_texts, held_out, normalised_weights
 from seqwise.estimators.fitted import FittedModel, SequenceFit
 from seqwise.estimators.labels import LabelCode, describe_labels
+from seqwise.estimators.pretrained import read_pretrained
 from seqwise.estimators.sections import AUTO, Sections
 from seqwise.losses import ImbalanceSettings
 from seqwise.metrics import Criterion, parse_criterion
@@ -61,6 +62,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         unit: str = "auto",
         lowercase: bool = True,
         normalize: str = "NFKC",
+        clean: Sequence[str] | str = (),
         punctuation: bool = True,
         max_length: int = 400,
         keep: str = "last",
@@ -72,6 +74,8 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         cell: str = "lstm",
         embedding: str = "learned",
         embedding_size: int | str = AUTO,
+        vectors: str | None = None,
+        freeze_vectors: bool = False,
         position_embedding: int | str = AUTO,
         hidden_size: int | str = AUTO,
         num_layers: int | str = AUTO,
@@ -133,6 +137,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         verbose: bool = False,
     ) -> None:
         self.unit, self.lowercase, self.normalize, self.punctuation = unit, lowercase, normalize, punctuation
+        self.clean = clean
         self.max_length, self.keep, self.max_vocabulary, self.min_count = max_length, keep, max_vocabulary, min_count
         self.end_mark = end_mark
         self.architecture, self.cell, self.embedding, self.embedding_size = (
@@ -142,6 +147,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
             embedding_size,
         )
         self.position_embedding = position_embedding
+        self.vectors, self.freeze_vectors = vectors, freeze_vectors
         self.hidden_size, self.num_layers, self.bidirectional = hidden_size, num_layers, bidirectional
         self.pooling, self.head_layers, self.dropout = pooling, head_layers, dropout
         self.embedding_dropout, self.word_dropout = embedding_dropout, word_dropout
@@ -225,13 +231,14 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
             texts, targets, weights, self.code_, self.validation, validation_data, seed=self.seed, unit=self.unit
         )
         profile = Profile.of(training.texts, len(self.classes_), sections.text, multilabel=self.code_.multilabel)
-        self.settings_ = choose(profile, sections)
+        self.settings_, vectors = read_pretrained(sections, choose(profile, sections))
         fit = SequenceFit(
             self.settings_,
             self.classes_.tolist(),
             callbacks=[*([Progress(verbose=True)] if self.verbose else []), *callbacks],
             folder=None if folder is None else Path(folder),
             resume=resume,
+            vectors=vectors,
         )
         self.fitted_, examples = fit.fit(training, held)
         self.refitted_, self.decisions_ = False, dict[str, Any]()

@@ -35,6 +35,7 @@ class TextFeatures:
                 min_documents=model.min_documents,
                 weighting=model.ngram_weighting,
                 lowercase=text.lowercase,
+                clean=text.clean,
                 unit="tokens" if text.unit == "tokens" else "words",
             )
 

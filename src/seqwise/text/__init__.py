@@ -4,7 +4,16 @@ from seqwise.text.ngrams import NgramFeatures
 from seqwise.text.pipeline import TextPipeline
 from seqwise.text.ragged import Ragged
 from seqwise.text.settings import TextSettings
-from seqwise.text.tokenizer import Tokenizer, choose_unit
+from seqwise.text.tokenizer import Tokenizer, choose_unit, describe_text
 from seqwise.text.vocabulary import Vocabulary
 
-__all__ = ["NgramFeatures", "Ragged", "TextPipeline", "TextSettings", "Tokenizer", "Vocabulary", "choose_unit"]
+__all__ = [
+    "NgramFeatures",
+    "Ragged",
+    "TextPipeline",
+    "TextSettings",
+    "Tokenizer",
+    "Vocabulary",
+    "choose_unit",
+    "describe_text",
+]

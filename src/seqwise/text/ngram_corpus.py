@@ -64,12 +64,14 @@ class CorpusReader:
     Args:
         unit: "words" are found by the tokenizer; "tokens" are given.
         lowercase: whether case is ignored.
+        clean: steps of cleaning.
         words: whether words are needed.
         characters: whether the characters of whole texts are needed.
     """
 
-    def __init__(self, *, unit: str, lowercase: bool, words: bool, characters: bool) -> None:
-        self._tokenizer = Tokenizer(TextSettings(unit=unit, lowercase=lowercase))  # type: ignore[arg-type]
+    def __init__(self, *, unit: str, lowercase: bool, clean: Sequence[str], words: bool, characters: bool) -> None:
+        settings = TextSettings(unit=unit, lowercase=lowercase, clean=clean)  # type: ignore[arg-type]
+        self._tokenizer = Tokenizer(settings)
         self._need_words, self._need_characters = words, characters
 
     def read(self, texts: Iterable[str | Sequence[str]], folder: str | Path | None = None) -> Corpus:

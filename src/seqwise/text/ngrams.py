@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from seqwise.errors import ConfigurationError, DataError
 from seqwise.text.chunking import by_size
+from seqwise.text.cleaning import steps_of
 from seqwise.text.ngram_block import Kind, NgramBlock
 from seqwise.text.ngram_corpus import END, START, Corpus, CorpusReader
 from seqwise.text.ragged import Ragged, RaggedWriter
@@ -37,6 +38,7 @@ class NgramFeatures:
         max_features: how many n-grams each block keeps at most, by falling document count; None keeps all.
         weighting: "tfidf" or "binary".
         lowercase: whether case is ignored.
+        clean: steps of cleaning before, see `seqwise.text.cleaning`.
         unit: "words" are found by the tokenizer, "tokens" are given (as lists, or split on white space).
 
     Raises:
@@ -53,6 +55,7 @@ class NgramFeatures:
         max_features: int | None = 200_000,
         weighting: Literal["tfidf", "binary"] = "tfidf",
         lowercase: bool = True,
+        clean: Sequence[str] = (),
         unit: Literal["words", "tokens"] = "words",
     ) -> None:
         spans: list[tuple[Kind, Span | None]] = [
@@ -79,6 +82,7 @@ class NgramFeatures:
             "max_features": max_features,
             "weighting": weighting,
             "lowercase": lowercase,
+            "clean": list(steps_of(clean)),
             "unit": unit,
         }
         self.weighting = weighting
@@ -87,7 +91,9 @@ class NgramFeatures:
         if not self.blocks:
             raise ConfigurationError("n-gram features need words, characters or positions")
         whole = any(block.kind in ("characters", "positions") for block in self.blocks)
-        self._reader = CorpusReader(unit=unit, lowercase=lowercase, words=words is not None, characters=whole)
+        self._reader = CorpusReader(
+            unit=unit, lowercase=lowercase, clean=steps_of(clean), words=words is not None, characters=whole
+        )
         self.documents = 0
 
     def __len__(self) -> int:

@@ -13,11 +13,12 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Literal
+from typing import Any, Literal
 
 import regex
 
 from seqwise.errors import ConfigurationError, DataError
+from seqwise.text.cleaning import STEPS
 from seqwise.text.settings import TextSettings
 
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
@@ -69,6 +70,7 @@ class Tokenizer:
         if settings.unit == "auto":
             raise ConfigurationError('text.unit is "auto": decide it first with choose_unit(texts)')
         self.settings = settings
+        self._steps = [STEPS[name].apply for name in settings.clean]
         self._split = {"words": self._words, "characters": self._characters, "tokens": self._given}[settings.unit]
 
     def __call__(self, text: str | Sequence[str]) -> list[str]:
@@ -80,7 +82,7 @@ class Tokenizer:
         return self._split(text)
 
     def clean(self, text: str) -> str:
-        """The text after normalisation and lower-casing, without invisible characters.
+        """The text after normalisation, the steps of cleaning and lower-casing, without invisible characters.
 
         Cleaning twice changes nothing. Lone surrogates, which no file can hold, become U+FFFD.
         """
@@ -88,14 +90,32 @@ class Tokenizer:
             raise DataError(f"a text is expected, not {type(text).__name__} ({text!r:.40})")
         form, lowercase = self.settings.normalize, self.settings.lowercase
         if text.isascii():
+            text = self._stepwise(text)
             return text.lower() if lowercase else text
         text = _INVISIBLE.sub("", _SURROGATE.sub("\ufffd", text))
         if form != "none":
             text = unicodedata.normalize(form, text)
+        text = self._stepwise(text)
         if lowercase:
             text = text.lower()
             if form != "none":
                 text = unicodedata.normalize(form, text)
+        return text
+
+    def trace(self, text: str) -> list[tuple[str, str]]:
+        """What every step makes of a text: (step, text after it), "unicode" first, "case" last."""
+        form = self.settings.normalize
+        shown = [("unicode", self._with(clean=(), lowercase=False).clean(text))]
+        for count, name in enumerate(self.settings.clean, start=1):
+            shown.append((name, self._with(clean=self.settings.clean[:count], lowercase=False).clean(text)))
+        return [*shown, ("case", self.clean(text))] if self.settings.lowercase or form != "none" else shown
+
+    def _with(self, **changes: Any) -> Tokenizer:
+        return Tokenizer(self.settings.model_copy(update=changes))
+
+    def _stepwise(self, text: str) -> str:
+        for step in self._steps:
+            text = step(text)
         return text
 
     def _words(self, text: str | Sequence[str]) -> list[str]:
@@ -134,3 +154,23 @@ def choose_unit(texts: Iterable[str | Sequence[str]], sample: int = 2000) -> Lit
         return "tokens"
     pieces = sorted(len(str(text)[:10_000].split(None, 3)) for text in first if str(text).strip())
     return "words" if pieces and pieces[len(pieces) // 2] > 2 else "characters"
+
+
+def describe_text(text: str, settings: TextSettings) -> dict[str, Any]:
+    """Say what is made of a text.
+
+    Args:
+        text: any.
+        settings: with the unit "auto" the tokens are words.
+
+    Returns:
+        `text`; `steps`: name and text of every step that changed it; `tokens`.
+    """
+    if settings.unit == "auto":
+        settings = settings.model_copy(update={"unit": "words"})
+    tokenizer, steps, before = Tokenizer(settings), [], text
+    for name, after in tokenizer.trace(text):
+        if after != before:
+            steps.append({"name": name, "text": after})
+        before = after
+    return {"text": text, "steps": steps, "tokens": tokenizer(text)}

@@ -7,6 +7,7 @@ as long as autograd keeps it, so two forward passes before a backward pass, and 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from typing import Any
 
@@ -72,6 +73,8 @@ class _Lease:
         }  # fmt: skip
 
     def __del__(self) -> None:
+        if sys.is_finalizing():  # the pool's own names may be gone, and so is the point of a pool
+            return
         self._pool.give_back(self._block, self._size)
 
 

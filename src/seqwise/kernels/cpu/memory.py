@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -72,8 +73,8 @@ class _Lease:
             "data": (start, False), "shape": (size,), "typestr": "|u1", "version": 3
         }  # fmt: skip
 
-    def __del__(self) -> None:
-        if sys.is_finalizing():  # the pool's own names may be gone, and so is the point of a pool
+    def __del__(self, finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        if finalizing():  # names of modules may be gone by then, and so is the point of a pool
             return
         self._pool.give_back(self._block, self._size)
 

@@ -152,9 +152,16 @@ def test_what_is_fixed_is_not_searched():
     paths = {dimension.path for dimension in space_of(build_configuration())}
     assert {"model.architecture", "model.cell", "training.learning_rate", TREATMENT} <= paths
     fixed = build_configuration(overrides=["model.cell=gru", "imbalance.class_weight=balanced"])
-    assert paths - {dimension.path for dimension in space_of(fixed)} == {"model.cell", TREATMENT}
+    assert paths - {dimension.path for dimension in space_of(fixed)} == {
+        "model.cell",
+        TREATMENT,
+        "imbalance.prior_correction",
+    }
     linear = build_configuration(overrides=["model.architecture=linear"])
-    assert {dimension.path for dimension in space_of(linear)} == {"model.linear_c", TREATMENT}
+    assert {dimension.path for dimension in space_of(linear)} == {
+        "model.linear_c",
+        "imbalance.prior_correction",
+    }, "what a linear model can follow"
 
 
 def test_every_member_of_the_space_is_a_configuration():
@@ -172,7 +179,8 @@ def test_the_default_lies_in_the_space():
     space = space_of(base)
     settings = base.to_dict()
     values = default_values(space, settings)
-    for dimension in space:
+    assert values.keys() == {one.path for one in space if settings["model"]["architecture"] in one.architectures}
+    for dimension in (one for one in space if one.path in values):
         value = values[dimension.path]
         assert value in dimension.options if dimension.options else dimension.low <= value <= dimension.high
 

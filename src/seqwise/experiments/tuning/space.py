@@ -85,7 +85,9 @@ def space_of(base: Configuration) -> list[Dimension]:
         Dimension("training.batch_size", (32, 64, 128), architectures=RECURRENT),
     ]
     if not base.imbalance.model_fields_set - {"label_smoothing"}:
-        dimensions.append(Dimension(TREATMENT, (DEFAULT, *TREATMENTS)))
+        # A linear part on its own is fitted to the data as they are: every treatment that it can follow is a shift.
+        dimensions.append(Dimension(TREATMENT, (DEFAULT, *TREATMENTS), architectures=RECURRENT))
+        dimensions.append(Dimension("imbalance.prior_correction", low=0.0, high=1.0, architectures=("linear",)))
     if "label_smoothing" not in base.imbalance.model_fields_set:
         dimensions.append(Dimension("imbalance.label_smoothing", low=0.0, high=0.2, architectures=RECURRENT))
     fixed = {f"{section}.{key}" for section in ("model", "training") for key in getattr(base, section).model_fields_set}

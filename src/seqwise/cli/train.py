@@ -76,6 +76,13 @@ def train(
     model: Annotated[
         str | None, typer.Option(help="wide_deep, recurrent or linear: model.architecture.", metavar="NAME")
     ] = None,
+    vectors: Annotated[
+        str | None, typer.Option(help="File of word vectors to start from: model.vectors.", metavar="FILE")
+    ] = None,
+    freeze_vectors: Annotated[
+        bool | None,
+        typer.Option("--freeze-vectors", help="They stay as they are: model.freeze_vectors.", show_default=False),
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with the configuration.", metavar="FILE")] = None,
     set_: Set = None,
     time_budget: Annotated[
@@ -123,6 +130,8 @@ def train(
             "data.label": label,
             "data.weight": weight,
             "model.architecture": model,
+            "model.vectors": vectors,
+            "model.freeze_vectors": freeze_vectors,
             "training.time_budget": time_budget,
             "training.device": device,
             "training.seed": seed,

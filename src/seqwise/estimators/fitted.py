@@ -13,11 +13,13 @@ import numpy as np
 import torch
 
 from seqwise.data import StreamedColumn
+from seqwise.embeddings import WordVectors
 from seqwise.estimators.balancing import check_linear, log_shares, shift_of_treatment
 from seqwise.estimators.examples import Part
 from seqwise.estimators.fitting import Fitting, count_classes, fingerprint_of
 from seqwise.estimators.joining import TYPICAL, fit_label_scales, fit_scales, fit_shift, mixture
 from seqwise.estimators.linear import fit_linear_part
+from seqwise.estimators.pretrained import Coverage, give_vectors, mark_of
 from seqwise.estimators.sections import Sections
 from seqwise.estimators.synthetic import check_synthetic, refit_head
 from seqwise.metrics import quick_figures, quick_label_figures
@@ -49,6 +51,7 @@ class FittedModel:
         examples: n of the training.
         multilabel: whether an example may have several labels.
         history: of the recurrent part; empty without one.
+        coverage: of its vocabulary by the word vectors from which it started; None without such.
     """
 
     sections: Sections
@@ -59,6 +62,7 @@ class FittedModel:
     examples: int
     multilabel: bool = False
     history: History = field(default_factory=History)
+    coverage: Coverage | None = None
 
     def contributions(self, examples: EncodedExamples) -> tuple[dict[str, dict[str, float]], np.ndarray]:
         """Return the figures of every part alone and of all together, and the probabilities of all together, (n, C)."""
@@ -128,6 +132,7 @@ class SequenceFit:
         callbacks: of the training loop, besides the standard ones.
         folder: where history.jsonl and checkpoints/ go, None for nowhere.
         resume: go on from the newest checkpoint there.
+        vectors: word vectors from which the embedding starts.
     """
 
     sections: Sections
@@ -135,6 +140,7 @@ class SequenceFit:
     callbacks: Sequence[Callback] = ()
     folder: Path | None = None
     resume: bool = False
+    vectors: WordVectors | None = None
 
     def fit(self, training: Part, held_out: Part | None) -> tuple[FittedModel, EncodedExamples | None]:
         """Fit every part on its own, then join them.
@@ -176,6 +182,9 @@ class SequenceFit:
         if "linear" in module.parts:
             self._fit_linear(cast(LinearPart, module.parts["linear"]), features, examples)
         if "recurrent" in module.parts:
+            if self.vectors is not None and features.pipeline is not None:
+                part = cast(RecurrentPart, module.parts["recurrent"])
+                fitted.coverage = give_vectors(part, features.pipeline.vocabulary, self.vectors, str(model.vectors))
             loop = Fitting(
                 self.sections.training,
                 self.sections.imbalance,
@@ -183,7 +192,7 @@ class SequenceFit:
                 callbacks=self.callbacks,
                 folder=self.folder,
                 resume=self.resume,
-                fingerprint=fingerprint_of(examples),
+                fingerprint=fingerprint_of(examples) + mark_of(self.vectors),
             )
             fitted.history = loop(module.parts["recurrent"], examples, held)
             if not fitted.history.interrupted:

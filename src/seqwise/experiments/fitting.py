@@ -172,6 +172,8 @@ def _notes(data: TrainingData, estimator: SequenceClassifier, refitted: bool, in
     names = [str(name) for name in estimator.classes_]
     counts = estimator.fitted_.counts.tolist()
     notes = [explain_imbalance(estimator.settings_.imbalance, names, counts)]
+    if estimator.fitted_.coverage is not None:
+        notes.append(estimator.fitted_.coverage.sentence())
     if refitted:
         notes.append(
             f"After the validation, model and baseline were fitted once more on all {len(data.everything):,} examples "

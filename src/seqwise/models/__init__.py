@@ -5,6 +5,7 @@ from seqwise.models.classifier import LinearPart, RecurrentPart, SequenceModel, 
 from seqwise.models.features import TextFeatures
 from seqwise.models.inference import logits_of, probabilities, run_batched, sigmoid, softmax
 from seqwise.models.pooling import Pooling
+from seqwise.models.pretrained import PartlyFrozenEmbedding, start_from_vectors
 from seqwise.models.saved import SavedModel, load_sequence_model
 from seqwise.models.settings import ModelSettings
 
@@ -14,6 +15,7 @@ __all__ = [
     "LinearPart",
     "ModelSettings",
     "Ngrams",
+    "PartlyFrozenEmbedding",
     "Pooling",
     "RecurrentPart",
     "SavedModel",
@@ -26,4 +28,5 @@ __all__ = [
     "run_batched",
     "sigmoid",
     "softmax",
+    "start_from_vectors",
 ]

@@ -17,6 +17,7 @@ from seqwise.layers import Recurrent
 from seqwise.models.batch import Batch
 from seqwise.models.initialisation import initialise_embedding, initialise_recurrent
 from seqwise.models.pooling import Pooling
+from seqwise.models.pretrained import PartlyFrozenEmbedding
 from seqwise.models.settings import ModelSettings
 
 LARGEST_ONE_HOT = 4096
@@ -70,7 +71,7 @@ class RecurrentPart(nn.Module):
         self.head = dense(widths, settings.dropout)
 
     @staticmethod
-    def _embedding(settings: ModelSettings, vocabulary_size: int) -> nn.Embedding:
+    def _embedding(settings: ModelSettings, vocabulary_size: int) -> nn.Embedding | PartlyFrozenEmbedding:
         if settings.embedding == "one_hot":
             if vocabulary_size > LARGEST_ONE_HOT:
                 raise ConfigurationError(
@@ -78,6 +79,10 @@ class RecurrentPart(nn.Module):
                     f"{vocabulary_size}: set text.max_vocabulary, or model.embedding to 'learned'"
                 )
             return nn.Embedding.from_pretrained(torch.eye(vocabulary_size), freeze=True)
+        if settings.freeze_vectors:
+            partly = PartlyFrozenEmbedding(vocabulary_size, settings.embedding_size, padding_idx=PAD)
+            initialise_embedding(partly.learned)
+            return partly
         embedding = nn.Embedding(vocabulary_size, settings.embedding_size, padding_idx=PAD)
         initialise_embedding(embedding)
         return embedding

@@ -23,7 +23,9 @@ class ModelSettings(BaseModel):
             are either part alone.
         cell: name of a recurrence of `seqwise.cells`.
         embedding: "learned" vectors, or "one_hot" symbols (small vocabularies only).
-        embedding_size: D of a learned embedding.
+        embedding_size: D of a learned embedding; with `vectors`, always theirs.
+        vectors: a file of word vectors from which the embedding starts; words without one start at random.
+        freeze_vectors: the vectors of the file stay as they are; only those of the other words are learned.
         position_embedding: so many learned vectors, one a position, are added to the embedded symbols; for sequences in
             which the place of a symbol means something in itself. 0: none.
         hidden_size: H of each direction.
@@ -52,6 +54,8 @@ class ModelSettings(BaseModel):
     cell: str = "lstm"
     embedding: Literal["learned", "one_hot"] = "learned"
     embedding_size: int = Field(default=100, ge=1)
+    vectors: str | None = Field(default=None, min_length=1)
+    freeze_vectors: bool = False
     position_embedding: int = Field(default=0, ge=0, le=100_000)
     hidden_size: int = Field(default=128, ge=1)
     num_layers: int = Field(default=1, ge=1)

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from program import call
+from program import GOOD, PLAIN, call
 
 from seqwise.embeddings import WordVectors
 
@@ -107,3 +107,28 @@ def test_a_missing_set_is_known_before_a_large_file_is_read(tmp_path, monkeypatc
     answer = call("vectors", "evaluate", "there-is-no-such.vec")
     assert answer.code == 2
     assert "Google analogies is not here: get questions-words.txt" in answer.err
+
+
+def test_training_starts_from_vectors_and_says_how_many_words_have_one(data, tmp_path):
+    words = [word.title() for word in (*GOOD, *PLAIN)]
+    WordVectors(words, np.random.default_rng(0).normal(size=(len(words), 6))).save(tmp_path / "v.bin")
+    answer = call(
+        *("train", data, "--text", "review", "--label", "sentiment", "--out", tmp_path / "m", "--vectors"),
+        *(tmp_path / "v.bin", "--freeze-vectors", "--set", "training.epochs=1", "--set", "model.hidden_size=4"),
+        *("--set", "model.num_layers=1"),
+    )
+    assert answer.code == 0, answer.err
+    assert "Word vectors: v.bin has 14 of the 19 words of the vocabulary (14 in other case)" in answer.err
+    assert "they stay as they are" in answer.err
+    (tmp_path / "v.bin").unlink()
+    assert call("predict", tmp_path / "m", "a warm film").code == 0
+
+
+def test_training_with_vectors_that_are_not_there_is_one_sentence(data, tmp_path):
+    options = ("train", data, "--text", "review", "--label", "sentiment", "--out", tmp_path / "m")
+    answer = call(*options, "--vectors", "none.vec")
+    assert answer.code == 2
+    assert "there is no file none.vec" in answer.err
+    answer = call(*options, "--freeze-vectors", "--overwrite")
+    assert answer.code == 2
+    assert "model.vectors names none" in answer.err

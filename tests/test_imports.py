@@ -9,7 +9,7 @@ import pytest
 HEAVY = ("torch", "sklearn", "numba", "matplotlib", "scipy", "pyarrow", "accelerate", "pandas", "sympy")
 # `kernels` offers modules, chosen by name in `ops`, and nothing itself.
 LAYERS = (
-    *("cells", "ops", "layers", "losses", "metrics", "text", "data", "models"),
+    *("cells", "ops", "layers", "losses", "metrics", "text", "data", "embeddings", "models"),
     *("prediction", "training", "estimators", "evaluation", "experiments", "cli"),
 )
 

@@ -23,6 +23,12 @@ def decay(x, h, c, p):
 
 
 @cell
+def forgets(x, h):
+    """The state on the left of its factor, which reads no state."""
+    return h * sigmoid(x.f) + x.a
+
+
+@cell
 def squares(x, h):
     return 0.1 * h * (1 - h) + x.a
 
@@ -42,8 +48,8 @@ def raises(x, h):
     return x.a + (0.1 * h) ** 2
 
 
-OWN = {c.name: c for c in (decay, squares, divides, saturates, raises)}
-LINEAR = {"min_gru", "decay"}
+OWN = {c.name: c for c in (decay, forgets, squares, divides, saturates, raises)}
+LINEAR = {"min_gru", "decay", "forgets"}
 
 
 @pytest.mark.parametrize("name", CELLS | OWN)

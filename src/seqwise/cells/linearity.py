@@ -60,7 +60,9 @@ def _find_problem(node: Node, reads: list[tuple[str, ...]]) -> str:
     first = _join(next(states for states in reads if states))
     match node.operation:
         case "multiply":
-            return f"two expressions that read a state ({first} and {_join(reads[1])}) are multiplied" * all(entering)
+            if not all(entering):
+                return ""
+            return f"two expressions that read a state ({first} and {_join(reads[1])}) are multiplied"
         case "divide":
             return f"an expression of {_join(reads[1])} stands below a division" if entering[1] else ""
         case "power":

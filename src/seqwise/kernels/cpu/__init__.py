@@ -9,14 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:  # PyTorch takes longer to import than text takes to encode: kernels for words do without
+    from torch import Tensor
 
-from seqwise.cells import Program
-from seqwise.kernels.contract import Gradients, Result, Upstream, Variant, Weights
-from seqwise.kernels.cpu.plan import make_plan
-
-if TYPE_CHECKING:
+    from seqwise.cells import Program
+    from seqwise.kernels.contract import Gradients, Result, Upstream, Variant, Weights
     from seqwise.kernels.cpu.stepping import Stepper
 
 _MOST_NODES = 2000  # code for more would take LLVM a minute
@@ -24,6 +21,8 @@ _MOST_NODES = 2000  # code for more would take LLVM a minute
 
 def find_obstacle(program: Program, variant: Variant, x: Tensor | None = None) -> str:
     """What keeps these kernels from computing this, or an empty string."""
+    import torch
+
     if x is not None and x.device.type != "cpu":
         return f"on {x.device.type}"
     if x is not None and x.dtype not in (torch.float32, torch.float64):
@@ -41,6 +40,8 @@ def find_obstacle(program: Program, variant: Variant, x: Tensor | None = None) -
 
 def saved_shapes(program: Program, variant: Variant, steps: int, batch: int, hidden: int) -> list[tuple[int, ...]]:
     """Shapes of what `forward` saves: values of gates, and the history of every state but the first."""
+    from seqwise.kernels.cpu.plan import make_plan
+
     cell = make_plan(program, variant.zoneout is not None, variant.recurrent_mask is not None)
     histories = 0 if variant.all_states else len(program.states) - 1
     return [(steps, batch, len(cell.saved), hidden)] + [(steps, batch, hidden)] * histories

@@ -8,7 +8,7 @@ operators; nothing is reassociated or contracted, so that results are those of t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -190,6 +190,10 @@ class Writer:
         scalar = self.b.load(self.b.inttoptr(address, POINTER), typ=self.kind.scalar, align=self.kind.size)
         return Vector(self, self._spread(scalar, self.kind.vector))
 
+    def fill(self, scalar: Value) -> Vector:
+        """A register full of one number that is in a register already."""
+        return Vector(self, self._spread(scalar, self.kind.vector))
+
     def constant(self, value: float) -> Vector:
         """A register full of one number."""
         return Vector(self, self.kind.constant(value))
@@ -228,6 +232,18 @@ class Writer:
         self.b.position_at_end(body)
         yield index
         index.add_incoming(self.add(index, step), self.b.block)
+        self.b.branch(head)
+        self.b.position_at_end(after)
+
+    @contextmanager
+    def loop_while(self, condition: Callable[[], Value]) -> Iterator[None]:
+        """As long as a condition holds; `condition` writes the code that computes it."""
+        head, body, after = (self.function.append_basic_block(n) for n in ("while", "do", "done"))
+        self.b.branch(head)
+        self.b.position_at_end(head)
+        self.b.cbranch(condition(), body, after)
+        self.b.position_at_end(body)
+        yield
         self.b.branch(head)
         self.b.position_at_end(after)
 

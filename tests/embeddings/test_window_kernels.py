@@ -99,3 +99,16 @@ def test_a_vocabulary_of_one_word_keeps_its_vector_finite():
         )
         assert trainer.train(1)
         assert np.isfinite(trainer.inputs).all()
+
+
+def test_an_interrupted_training_keeps_the_vectors_it_has():
+    tokens, counts = make_corpus(sentences=3000)
+    trainer = WindowTrainer(tokens, counts, EmbeddingSettings(size=8, epochs=10_000))
+    start = trainer.inputs.copy()
+
+    def interrupt(progress):
+        raise KeyboardInterrupt
+
+    assert not trainer.train(2, interrupt)
+    assert np.isfinite(trainer.inputs).all()
+    assert not np.array_equal(trainer.inputs, start)

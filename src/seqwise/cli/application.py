@@ -20,6 +20,7 @@ from seqwise.cli.compare import compare
 from seqwise.cli.console import say
 from seqwise.cli.data import app as data
 from seqwise.cli.demo import demo
+from seqwise.cli.embed import embed
 from seqwise.cli.evaluate import evaluate
 from seqwise.cli.gradcheck import gradcheck
 from seqwise.cli.predict import predict
@@ -101,7 +102,7 @@ def root(
     """Learn from labelled sequences (texts, names, DNA) and get a model, an honest report, and predictions."""
 
 
-for command in (demo, train, evaluate, predict, compare, tune, reproduce, gradcheck):
+for command in (demo, train, evaluate, predict, compare, tune, reproduce, gradcheck, embed):
     app.command()(command)
 app.add_typer(data, name="data")
 app.add_typer(bench, name="bench")

@@ -1,0 +1,180 @@
+"""`seqwise embed`: word vectors from a corpus."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seqwise.cli.console import print_json, say
+from seqwise.cli.options import Json
+
+if TYPE_CHECKING:
+    from seqwise.embeddings.windows import Progress
+
+
+def embed(
+    corpus: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="CORPUS...",
+            help="Text files, one sentence a line, also .gz .xz .zst; Parquet files with --column; - is standard input.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="FILE", help="Vectors: .safetensors .vec .txt .bin.", show_default=False),
+    ],
+    model: Annotated[str, typer.Option(metavar="skipgram|cbow", help="Word predicts context, or context word.")] = (
+        "skipgram"
+    ),
+    objective: Annotated[
+        str, typer.Option(metavar="negative|hierarchical", help="Negative sampling or hierarchical softmax.")
+    ] = "negative",
+    size: Annotated[int, typer.Option(metavar="N", help="Numbers in a vector.")] = 100,
+    window: Annotated[int, typer.Option(metavar="N", help="Words on either side at most.")] = 5,
+    min_count: Annotated[int, typer.Option(metavar="N", help="A word seen less often is left out.")] = 5,
+    negatives: Annotated[int, typer.Option(metavar="N", help="Negatives for each positive.")] = 5,
+    negatives_for: Annotated[
+        str, typer.Option(metavar="window|pair", help="Skip-gram: negatives for a whole window, or each pair.")
+    ] = "window",
+    sample: Annotated[float, typer.Option(metavar="T", help="Threshold of sub-sampling; 0: none.")] = 1e-3,
+    sample_formula: Annotated[
+        str, typer.Option(metavar="word2vec|paper", help="Formula of sub-sampling: the program's or the paper's.")
+    ] = "word2vec",
+    epochs: Annotated[int, typer.Option(metavar="N", help="Passes over the corpus.")] = 5,
+    rate: Annotated[
+        float | None,
+        typer.Option(metavar="R", help="First learning rate (.025; cbow .05).", show_default=False),
+    ] = None,
+    threads: Annotated[
+        int, typer.Option(metavar="N", help="Threads, 0: one a core. Results repeat only with one.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of everything random.")] = 0,
+    running: Annotated[bool, typer.Option("--running", help="Running text: lines are no sentences.")] = False,
+    lowercase: Annotated[bool, typer.Option("--lowercase", help="Lower-case the text.")] = False,
+    column: Annotated[
+        str | None, typer.Option(metavar="COL", help="Column of Parquet files.", show_default=False)
+    ] = None,
+    errors: Annotated[
+        str, typer.Option(metavar="strict|replace", help="Bytes that are not UTF-8: an error, or replace them.")
+    ] = "strict",
+    json: Json = False,
+) -> None:
+    """Train word vectors on text whose words are separated by white space.
+
+    Several threads update the same vectors without locks: as good, and faster, but no two runs are equal. Ctrl-C while it
+    learns keeps what is there.
+
+    \b
+    Examples:
+      seqwise embed reviews.txt --out reviews.safetensors
+      seqwise embed part1.txt.gz part2.txt.gz --model cbow --size 300 --lowercase --out words.bin
+      zcat big.gz | seqwise embed - --objective hierarchical --threads 1 --seed 3 --out words.vec
+    """
+    from pydantic import ValidationError
+
+    from seqwise.embeddings.formats import check_writable
+    from seqwise.embeddings.settings import EmbeddingSettings
+    from seqwise.embeddings.training import run_training
+    from seqwise.errors import ConfigurationError
+
+    begin = time.perf_counter()
+    check_writable(out)
+    if errors not in ("strict", "replace"):
+        raise ConfigurationError(f'errors is "strict" or "replace", not {errors!r}')
+    try:
+        settings = EmbeddingSettings.model_validate(
+            {
+                "model": model,
+                "objective": objective,
+                "size": size,
+                "window": window,
+                "min_count": min_count,
+                "negatives": negatives,
+                "negatives_for": negatives_for,
+                "sample": sample,
+                "sample_formula": sample_formula,
+                "epochs": epochs,
+                "rate": rate,
+                "threads": threads,
+                "seed": seed,
+            }
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "--" + str(first["loc"][0]).replace("_", "-")
+        raise ConfigurationError(f"{option}: {first['msg'].lower()}, not {first['input']!r}") from None
+    say(settings.describe())
+    with _Bar() as bar:
+        training = run_training(
+            corpus,
+            settings,
+            reading=bar.read,
+            encoded=bar.encoded,
+            learning=bar.learn,
+            running=running,
+            column=column,
+            errors=errors,
+            clean=str.lower if lowercase else None,
+        )
+    training.vectors.save(out)
+    seconds = time.perf_counter() - begin
+    result: dict[str, Any] = {
+        "file": str(out),
+        "algorithm": settings.describe(),
+        "words": training.words,
+        "vocabulary": len(training.vectors),
+        "size": settings.size,
+        "threads": training.threads,
+        "finished": training.finished,
+        "seconds": round(seconds, 2),
+        "words_per_second": round(training.words * settings.epochs / seconds) if training.finished else None,
+    }
+    if json:
+        print_json(result)
+    else:
+        rate_text = f", {result['words_per_second']:,} words/s" if training.finished else ""
+        print(f"{out}: {len(training.vectors):,} vectors of {settings.size} numbers, {seconds:.1f} s{rate_text}")
+    if not training.finished:
+        say(f"Interrupted: the vectors as they were then are in {out}.")
+        raise typer.Exit(130)
+
+
+class _Bar:
+    """One line on standard error that tells how far it is; nothing but the end of each part where that is no terminal."""
+
+    def __enter__(self) -> _Bar:
+        from rich.console import Console
+        from rich.status import Status
+
+        self._console = Console(stderr=True, highlight=False)
+        self._status = Status("reading", console=self._console, spinner="line")
+        if self._console.is_terminal:
+            self._status.start()
+        self._start = time.perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._status.stop()
+
+    def read(self, size: int, words: int) -> None:
+        """While the corpus is read."""
+        self._status.update(f"reading: {size / 1e6:,.0f} MB, {words:,} words")
+
+    def encoded(self, words: int, kept: int, vocabulary: int) -> None:
+        """The corpus is read."""
+        say(f"{words:,} words, {kept:,} of them in a vocabulary of {vocabulary:,}")
+        self._start = time.perf_counter()
+
+    def learn(self, progress: Progress) -> None:
+        """While it learns."""
+        seconds = max(time.perf_counter() - self._start, 1e-9)
+        left = seconds * (progress.total / max(progress.words, 1) - 1)
+        self._status.update(
+            f"learning: {progress.words / progress.total:.1%}, {progress.words / seconds:,.0f} words/s, "
+            f"loss {progress.loss:.3f}, rate {progress.rate:.5f}, {left:,.0f} s left"
+        )

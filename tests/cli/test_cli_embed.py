@@ -1,0 +1,76 @@
+"""`seqwise embed`: from a text file to vectors that other commands read."""
+
+import gzip
+
+import numpy as np
+import pytest
+from program import call
+
+from seqwise.embeddings import EmbeddingSettings, WordVectors, train_vectors
+from seqwise.embeddings.windows import WindowTrainer
+
+
+@pytest.fixture
+def text(tmp_path):
+    random = np.random.default_rng(0)
+    lines = [" ".join(f"{topic}{i}" for i in random.integers(0, 9, 8)) for topic in random.choice(["a", "b"], 4000)]
+    path = tmp_path / "text.txt"
+    path.write_text("\n".join(lines))
+    return path
+
+
+@pytest.mark.parametrize("model", ["skipgram", "cbow"])
+@pytest.mark.parametrize("objective", ["negative", "hierarchical"])
+def test_vectors_of_a_file_know_which_words_stand_together(text, tmp_path, model, objective):
+    out = tmp_path / "words.bin"
+    options = ("--model", model, "--objective", objective, "--size", 12, "--sample", 0, "--threads", 1)
+    answer = call("embed", text, "--out", out, *options, "--json")
+    assert answer.code == 0, answer.err
+    assert answer.document["words"] == 32_000
+    assert answer.document["vocabulary"] == 18
+    found = WordVectors.load(out).neighbours("a1", 8)
+    assert {one.word[0] for one in found} == {"a"}
+
+
+def test_the_command_and_the_function_give_the_same_vectors(text, tmp_path):
+    packed = tmp_path / "text.txt.gz"
+    packed.write_bytes(gzip.compress(text.read_bytes()))
+    out = tmp_path / "words.safetensors"
+    answer = call("embed", packed, "--out", out, "--threads", 1, "--seed", 4, "--epochs", 1)
+    assert "skip-gram, negative sampling: 5 negatives drawn for each window" in answer.err
+    assert str(out) in answer.out
+    saved, trained = WordVectors.load(out), train_vectors(text, EmbeddingSettings(threads=1, seed=4, epochs=1))
+    assert saved.words == trained.words
+    np.testing.assert_array_equal(saved.vectors, trained.vectors)
+    np.testing.assert_array_equal(saved.counts, trained.counts)
+
+
+def test_ctrl_c_saves_what_is_there_and_says_so(text, tmp_path, monkeypatch):
+    monkeypatch.setattr(WindowTrainer, "train", lambda *_: False)
+    answer = call("embed", text, "--out", tmp_path / "words.vec")
+    assert answer.code == 130
+    assert "Interrupted: the vectors as they were then are in" in answer.err
+    assert len(WordVectors.load(tmp_path / "words.vec")) == 18
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--model", "glovr"), "--model: input should be 'skipgram' or 'cbow', not 'glovr'"),
+        (("--min-count", "0"), "--min-count: input should be greater than or equal to 1"),
+        (("--errors", "ignore"), 'errors is "strict" or "replace"'),
+        (("--column", "text"), "is read as text, which has no columns"),
+        (("--min-count", "100000"), "no word is there 100000 times"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_sentence(text, tmp_path, arguments, message):
+    answer = call("embed", text, "--out", tmp_path / "words.vec", *arguments)
+    assert answer.code == 2
+    assert message in answer.err
+    assert not (tmp_path / "words.vec").exists()
+
+
+def test_an_unknown_kind_of_output_is_refused_before_anything_is_read(tmp_path):
+    answer = call("embed", tmp_path / "missing.txt", "--out", tmp_path / "words.doc")
+    assert answer.code == 2
+    assert "words.doc" in answer.err

@@ -64,9 +64,9 @@ def embed(
     ] = "strict",
     json: Json = False,
 ) -> None:
-    """Train word vectors on text whose words are separated by white space.
+    """Train word vectors on text.
 
-    Several threads update the same vectors without locks: as good, and faster, but no two runs are equal. Ctrl-C while it
+    Words are separated by white space. Several threads update the same vectors without locks: as good, and faster, but no two runs are equal. Ctrl-C while it
     learns keeps what is there.
 
     \b

@@ -1,0 +1,115 @@
+"""The objectives of predictive word vectors with their closed-form gradients: short, in plain PyTorch, any float type.
+
+Axis letters: N examples, K targets of an example, V vocabulary, D size of a vector. Every function takes an input vector h
+for each example and returns one loss an example, with the gradients of their weighted sum.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+
+class Objective(NamedTuple):
+    """Losses and gradients.
+
+    Attributes:
+        losses: (N,).
+        inputs: (N, D) gradient with respect to h.
+        outputs: gradient with respect to the output rows, (V, D).
+    """
+
+    losses: Tensor
+    inputs: Tensor
+    outputs: Tensor
+
+
+def full_softmax(h: Tensor, outputs: Tensor, words: Tensor, upstream: Tensor) -> Objective:
+    """-log softmax(W h)_y; dL/ds = p - onehot(y).
+
+    Args:
+        h: (N, D).
+        outputs: W, (V, D).
+        words: y, (N,).
+        upstream: weight of each loss, (N,).
+    """
+    scores = h @ outputs.T  # (N, V)
+    logs = scores - scores.logsumexp(1, keepdim=True)
+    error = logs.exp()
+    rows = torch.arange(len(words))
+    error[rows, words] -= 1
+    error = error * upstream[:, None]
+    return Objective(-logs[rows, words], error @ outputs, error.T @ h)
+
+
+def negative_sampling(h: Tensor, outputs: Tensor, words: Tensor, negatives: Tensor, upstream: Tensor) -> Objective:
+    """-log s(w_y . h) - sum_k log s(-w_k . h); dL/ds = s - label (Mikolov et al. 2013b, equation 4).
+
+    Args:
+        h: (N, D).
+        outputs: (V, D).
+        words: (N,).
+        negatives: (N, K); one that is the word itself counts 0.
+        upstream: (N,).
+    """
+    targets = torch.cat([words[:, None], negatives], 1)
+    labels = torch.zeros_like(targets, dtype=h.dtype)
+    labels[:, 0] = 1
+    counted = torch.cat([torch.ones_like(words[:, None], dtype=torch.bool), negatives != words[:, None]], 1)
+    return _logistic(h, outputs, targets, labels, counted, torch.zeros_like(labels), upstream)
+
+
+def noise_contrastive(
+    h: Tensor, outputs: Tensor, words: Tensor, negatives: Tensor, noise: Tensor, upstream: Tensor
+) -> Objective:
+    """Negative sampling with the scores corrected by log(K q), whose optimum is the softmax (Gutmann and Hyvarinen 2012).
+
+    Args:
+        h: (N, D).
+        outputs: (V, D).
+        words: (N,).
+        negatives: (N, K), drawn from the noise; all count.
+        noise: q, (V,) probabilities.
+        upstream: (N,).
+    """
+    targets = torch.cat([words[:, None], negatives], 1)
+    labels = torch.zeros_like(targets, dtype=h.dtype)
+    labels[:, 0] = 1
+    shift = noise[targets].log() + math.log(negatives.shape[1])
+    return _logistic(h, outputs, targets, labels, torch.ones_like(targets, dtype=torch.bool), shift, upstream)
+
+
+def hierarchical_softmax(
+    h: Tensor, outputs: Tensor, nodes: Tensor, turns: Tensor, counted: Tensor, upstream: Tensor
+) -> Objective:
+    """-sum over the way of log P(turn), P(turn = 1) = s(w_node . h) (Morin and Bengio 2005).
+
+    Args:
+        h: (N, D).
+        outputs: (V - 1, D), the inner nodes.
+        nodes: (N, K), the ways, filled up with any node.
+        turns: (N, K), 1 or 0.
+        counted: (N, K), False where it is filled up.
+        upstream: (N,).
+    """
+    return _logistic(h, outputs, nodes, turns.to(h.dtype), counted, torch.zeros_like(nodes, dtype=h.dtype), upstream)
+
+
+def _logistic(
+    h: Tensor, outputs: Tensor, targets: Tensor, labels: Tensor, counted: Tensor, shift: Tensor, upstream: Tensor
+) -> Objective:
+    rows = outputs[targets]  # (N, K, D)
+    scores = (rows * h[:, None]).sum(2) - shift
+    sign = 2 * labels - 1
+    losses = -torch.where(counted, logsigmoid(sign * scores), 0.0).sum(1)
+    error = torch.where(counted, torch.sigmoid(scores) - labels, 0.0) * upstream[:, None]
+    changes = (error[:, :, None] * h[:, None]).flatten(0, 1)
+    return Objective(
+        losses,
+        (error[:, :, None] * rows).sum(1),
+        torch.zeros_like(outputs).index_add(0, targets.flatten(), changes),
+    )

@@ -66,8 +66,8 @@ def embed(
 ) -> None:
     """Train word vectors on text.
 
-    Words are separated by white space. Several threads update the same vectors without locks: as good, and faster, but no two runs are equal. Ctrl-C while it
-    learns keeps what is there.
+    Words are separated by white space. Several threads update the same vectors without locks: as good, and faster, but no
+    two runs are equal. Ctrl-C while it learns keeps what is there.
 
     \b
     Examples:

@@ -140,3 +140,11 @@ def test_a_calibration_that_is_none_is_refused(content):
 def test_an_unknown_method_names_the_nearest():
     with pytest.raises(ConfigurationError, match="did you mean isotonic"):
         fit_calibration("isotnic", [0, 1], np.eye(2))
+
+
+@pytest.mark.parametrize("method", ["temperature", "bcts", "vector"])
+def test_few_examples_without_a_mistake_do_not_ask_for_certainty(method):
+    probabilities = np.array([[0.7, 0.3], [0.3, 0.7]] * 5)
+    claimed = fit_calibration(method, [0, 1] * 5, probabilities)(probabilities).max(axis=1)
+    assert (claimed > 0.7).all()
+    assert (claimed < 0.99).all()

@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike
 from seqwise.errors import ConfigurationError, nearest
 from seqwise.metrics.calibration import bin_numbers
 from seqwise.metrics.examples import scored_examples
+from seqwise.metrics.link_functions import class_log_odds, sigmoid, softmax
 
 METHODS = ("temperature", "bcts", "vector", "platt", "isotonic")
 TINY = 1e-300  # below this a probability has no logarithm worth speaking of
@@ -49,10 +50,10 @@ class Calibration:
         classes = probabilities.shape[1]
         logs = np.log(np.maximum(probabilities, TINY))
         if self.method in ("temperature", "bcts", "vector"):
-            return _softmax(logs * self.parameters["slope"] + self.parameters.get("shift", 0.0))
+            return softmax(logs * self.parameters["slope"] + self.parameters.get("shift", 0.0))
         numbers = [1] if classes == 2 else range(classes)
         if self.method == "platt":
-            odds = _log_odds(logs)[:, list(numbers)]
+            odds = class_log_odds(logs)[:, list(numbers)]
             columns = sigmoid(odds * self.parameters["slope"] + self.parameters["shift"])
         else:
             columns = np.stack(
@@ -153,18 +154,21 @@ def fit_calibration(
         return Calibration(method, _fit_shift(logs, true, weights, slopes=1 if method == "bcts" else len(names)))
     numbers = [1] if len(names) == 2 else range(len(names))
     if method == "platt":
-        odds = _log_odds(logs)
+        odds = class_log_odds(logs)
         fitted = [fit_sigmoid(odds[:, number], true[:, number], weights) for number in numbers]
         return Calibration(method, {"slope": [a for a, _ in fitted], "shift": [b for _, b in fitted]})
     return Calibration(method, {"knots": [fit_steps(scores[:, j], true[:, j], weights) for j in numbers]})
 
 
 def fit_temperature(logs: np.ndarray, true: np.ndarray, weights: np.ndarray) -> float:
-    """The slope of least log loss, which is convex in it: the root of the derivative, by halving its logarithm."""
+    """The slope of least log loss, which is convex in it: the root of the derivative, by halving its logarithm.
+
+    The pull towards 1 matters where few examples are all answered right: without it they would ask for certainty.
+    """
     gain = (weights[:, None] * true * logs).sum()
 
     def rises(slope: float) -> bool:  # d loss / d slope > 0
-        return bool((weights[:, None] * _softmax(slope * logs) * logs).sum() > gain)
+        return bool((weights[:, None] * softmax(slope * logs) * logs).sum() + PULL * (slope - 1) > gain)
 
     low, high = np.log(FLATTEST), np.log(STEEPEST)
     for _ in range(60):
@@ -183,7 +187,7 @@ def _fit_shift(logs: np.ndarray, true: np.ndarray, weights: np.ndarray, *, slope
 
     def cost(parameters: np.ndarray) -> tuple[float, np.ndarray]:
         slope, shift = parameters[:slopes], parameters[slopes:]
-        claimed = _softmax(logs * slope + shift)
+        claimed = softmax(logs * slope + shift)
         loss = -(weights * np.log(np.maximum((claimed * true).sum(axis=1), TINY))).sum()
         error = weights[:, None] * (claimed - true)
         of_slope = (error * logs).sum(axis=0)
@@ -280,23 +284,3 @@ def checked_numbers(values: Any, shape: tuple[int, ...] | None) -> np.ndarray:
     if not np.isfinite(array).all() or (shape is not None and array.shape != shape):
         raise ValueError("not finite numbers of this shape")
     return array
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)
-
-
-def sigmoid(z: np.ndarray) -> np.ndarray:
-    """1 / (1 + exp(-z)), without overflow."""
-    return 0.5 * (1 + np.tanh(0.5 * z))
-
-
-def _log_odds(logs: np.ndarray) -> np.ndarray:
-    """log p_j / (1 - p_j), (n, C), with 1 - p_j summed from the other classes: exact where p_j is nearly one."""
-    odds = np.empty_like(logs)
-    for number in range(logs.shape[1]):
-        others = np.delete(logs, number, axis=1)
-        top = others.max(axis=1, keepdims=True)
-        odds[:, number] = logs[:, number] - top[:, 0] - np.log(np.exp(others - top).sum(axis=1))
-    return odds

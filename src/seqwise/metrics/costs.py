@@ -67,8 +67,12 @@ def label_cost_tables(costs: Mapping[str, float], labels: Sequence[str]) -> np.n
     return tables
 
 
-def label_tables(costs: ArrayLike, labels: int) -> np.ndarray:
-    """Return one table for each label, (L, 2, 2), from one for all of them, (2, 2), or from what is that already.
+def checked_label_costs(costs: ArrayLike, labels: int) -> np.ndarray:
+    """Check costs of labels: (L, 2, 2) is returned as it is, (2, 2) as the table of every label.
+
+    Args:
+        costs: cost of answering j where i is true.
+        labels: L.
 
     Raises:
         ConfigurationError: costs have another shape, or are not finite.
@@ -87,4 +91,5 @@ def _check_cost(name: str, cost: float) -> None:
 
 
 def _unknown(name: str, classes: Sequence[str]) -> ConfigurationError:
-    return ConfigurationError(f"costs: there is no class {name!r}; {nearest(name, [*classes, 'fp', 'fn'])}")
+    there = f"there are {', '.join(list(classes)[:30])}, and fp and fn for the two kinds of mistake"
+    return ConfigurationError(f"costs: there is no class {name!r}; {nearest(name, [*classes, 'fp', 'fn'], there)}")

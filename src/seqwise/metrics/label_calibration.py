@@ -22,12 +22,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from seqwise.errors import ConfigurationError, nearest
-from seqwise.metrics.calibrators import checked_numbers, fit_sigmoid, fit_steps, fit_temperature, sigmoid
+from seqwise.metrics.calibrators import checked_numbers, fit_sigmoid, fit_steps, fit_temperature
 from seqwise.metrics.examples import scored_labels
+from seqwise.metrics.link_functions import log_odds, sigmoid
 
 FEW = 10  # examples with a label (or without it) below which the label has no calibration of its own
 LABEL_METHODS = ("temperature", "platt", "isotonic")
-STEEP = 40.0  # log odds beyond this are not told apart: float64 writes 1 - 4e-18 as 1
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class LabelCalibration:
         if self.method == "isotonic":
             columns = zip(probabilities.T, self.parameters["knots"], strict=True)
             return np.stack([np.interp(column, *knots) for column, knots in columns], axis=1)
-        return sigmoid(_log_odds(probabilities) * self.parameters["slope"] + self.parameters.get("shift", 0.0))
+        return sigmoid(log_odds(probabilities) * self.parameters["slope"] + self.parameters.get("shift", 0.0))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the form that `labels.json` holds."""
@@ -124,7 +124,7 @@ def fit_label_calibration(
     true, scores = examples.targets.astype(np.float64), examples.probabilities
     weights = np.ones(len(true)) if examples.weights is None else examples.weights
     count = scores.shape[1]
-    odds, repeated = _log_odds(scores), np.repeat(weights, count)
+    odds, repeated = log_odds(scores), np.repeat(weights, count)
     if method == "temperature":
         # log p and log (1 - p) of every decision
         logs = -np.logaddexp(0, np.stack([odds.ravel(), -odds.ravel()], axis=1))
@@ -139,9 +139,3 @@ def fit_label_calibration(
     steps = fit_steps(scores.ravel(), true.ravel(), repeated)
     knots = [fit_steps(scores[:, j], true[:, j], weights) if own[j] else steps for j in range(count)]
     return LabelCalibration(method, {"knots": knots})
-
-
-def _log_odds(probabilities: np.ndarray) -> np.ndarray:
-    """log p / (1 - p), kept within +-`STEEP`."""
-    with np.errstate(divide="ignore"):
-        return np.clip(np.log(probabilities) - np.log1p(-probabilities), -STEEP, STEEP)

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from seqwise.errors import ConfigurationError
-from seqwise.metrics.costs import label_tables
+from seqwise.metrics.costs import checked_label_costs
 from seqwise.metrics.examples import ScoredLabels, scored_labels
+from seqwise.metrics.link_functions import log_odds, sigmoid
 from seqwise.metrics.thresholds import STATED, Criterion, criterion_figure, criterion_steps
 
 SHRINKAGE = 3.0  # examples' worth of trust in the shared threshold; measured, see docs/decisions/label-thresholds.md
-STEEP = 40.0  # log odds beyond this are not told apart: float64 writes 1 - 4e-18 as 1
 
 
 class LabelThresholds(NamedTuple):
@@ -73,7 +73,7 @@ def choose_label_thresholds(
     if criterion.name == "cost":
         if costs is None:
             raise ConfigurationError("the threshold criterion cost needs costs")
-        tables = label_tables(costs, count)
+        tables = checked_label_costs(costs, count)
     used = np.ones(len(true), dtype=bool) if weights is None else weights > 0
     present = true[used].sum(axis=0)
     trust = np.minimum(present, used.sum() - present)
@@ -86,8 +86,8 @@ def choose_label_thresholds(
     values = np.where(trust > 0, own, shared)
     stated = criterion.name in STATED
     if shrinkage and not stated:
-        drawn = (trust * _log_odds(own) + shrinkage * _log_odds(np.array(shared))) / (trust + shrinkage)
-        values = 1 / (1 + np.exp(-drawn))
+        drawn = (trust * log_odds(own) + shrinkage * log_odds(np.array(shared))) / (trust + shrinkage)
+        values = sigmoid(drawn)
 
     def figures(thresholds: np.ndarray | float) -> np.ndarray:
         answers = (scores >= thresholds).astype(np.int64)
@@ -133,7 +133,7 @@ def _steps(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(m,) falling log odds, and (m + 1,) what a threshold below the first 0, 1, ..., m of them is worth."""
     order, worth = criterion_steps(true, scores, criterion, costs=costs, sample_weight=weights)
-    return _log_odds(scores[order]), worth
+    return log_odds(scores[order]), worth
 
 
 def _best(turns: np.ndarray, worth: np.ndarray) -> float:
@@ -143,9 +143,4 @@ def _best(turns: np.ndarray, worth: np.ndarray) -> float:
     best = np.flatnonzero(worth[ends] >= worth[ends].max() - 1e-9)
     # Where 0 lies between two scores, .5 itself is the threshold; elsewhere the middle.
     levels = np.where((above > 0) & (below < 0), 0.0, (above + below) / 2)[best]
-    return float(1 / (1 + np.exp(-levels[np.abs(levels).argmin()])))
-
-
-def _log_odds(probabilities: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore"):
-        return np.clip(np.log(probabilities) - np.log1p(-probabilities), -STEEP, STEEP)
+    return float(sigmoid(levels[np.abs(levels).argmin()]))

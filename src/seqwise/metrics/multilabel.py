@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from seqwise.errors import DataError
 from seqwise.metrics.calibration import BINS, bin_numbers
 from seqwise.metrics.confusion import PER_CLASS, Marginals, macro_f1, mean_defined, micro_f1, precision, recall
-from seqwise.metrics.costs import label_tables
+from seqwise.metrics.costs import checked_label_costs
 from seqwise.metrics.examples import ScoredLabels, scored_labels
 from seqwise.metrics.intervals import figure, resampled_multiplicities
 from seqwise.metrics.ranking import ranked_figures
@@ -149,7 +149,7 @@ def _summed(
         "predicted_cardinality": said.sum(axis=1).astype(np.float64),
     }
     if costs is not None:
-        tables = label_tables(costs, true.shape[1])
+        tables = checked_label_costs(costs, true.shape[1])
         parts["expected_cost"] = tables[np.arange(true.shape[1]), true.astype(int), said.astype(int)].mean(axis=1)
     gaps = np.zeros((len(true), BINS))
     for number in range(true.shape[1]):  # one label at a time: no example meets a bin twice

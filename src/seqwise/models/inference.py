@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from seqwise.metrics.link_functions import sigmoid, softmax
 from seqwise.models.batch import Batch, EncodedExamples
 
 
@@ -48,17 +49,6 @@ def logits_of(module: nn.Module, examples: EncodedExamples, *, batch_size: int =
         return run_batched(module, examples, device=device, batch_size=batch_size)
     finally:
         module.train(training)
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Return probabilities (n, C) in float64 that sum to one as exactly as float64 can."""
-    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
-    return shifted / shifted.sum(axis=-1, keepdims=True)
-
-
-def sigmoid(logits: np.ndarray) -> np.ndarray:
-    """Return the probability of each label on its own, float64."""
-    return 0.5 * (1 + np.tanh(0.5 * logits.astype(np.float64)))
 
 
 def probabilities(logits: np.ndarray, *, multilabel: bool) -> np.ndarray:

@@ -166,6 +166,11 @@ def test_priors_are_estimated_from_the_texts_and_said(trained):
         assert len(answer.out.splitlines()) == len(texts)
         share = float(re.search(r"good ([\d.]+)", answer.err)[1])
         assert share > 0.9
+        assert "hundreds are needed" not in answer.err
+    assert (
+        "from 2 texts, these shares say little"
+        in call("predict", trained, "--estimate-priors", "em", "--", "a lovely warm joy", "the").err
+    )
 
 
 def test_the_model_abstains_below_a_probability(trained):

@@ -239,6 +239,8 @@ def test_thresholds_and_calibration_are_chosen_said_and_saved(data, held_out, tm
     )
     assert answer.code == 0, answer.err
     assert "Threshold for recall=0.9" in answer.err
+    assert "Few validation examples are 'bad'" in answer.err
+    assert "Few validation examples are" in (tmp_path / "m" / "report.html").read_text()
     assert "Calibration by platt" in answer.err
     labels = json.loads((tmp_path / "m" / "labels.json").read_text())
     assert labels["calibration"]["method"] == "platt"
@@ -285,6 +287,7 @@ def test_an_expensive_miss_is_answered_more_often(held_out, tmp_path):
         (["--threshold", "cost", "--cost", "god=3"], "did you mean good"),
         (["--threshold", "cost", "--cost", "bad=-3"], "not a number of 0 or more"),
         (["--calibrate", "plat"], "did you mean platt"),
+        (["--calibrate", "xyz"], "isotonic, auto, none"),
         (["--calibrate", "platt", "--set", "data.validation=0"], "validation"),
     ],
 )

@@ -69,6 +69,15 @@ def test_the_section_of_decisions_says_criterion_calibration_and_shared_threshol
     assert "After calibration" in text
 
 
+def test_thresholds_for_a_stated_level_are_not_said_to_be_drawn():
+    content = sample_labels(["a", "b", "c"])
+    record = content.decisions["criterion"] | {"name": "recall=0.9", "figure": "recall"}
+    decisions = content.decisions | {"criterion": record}
+    text = Page(render_report(sample_labels(["a", "b", "c"], decisions=decisions))).text
+    assert "Chosen for a recall of at least 0.9" in text
+    assert "drawn towards" not in text
+
+
 def test_a_stated_level_that_is_not_reached_is_said_and_thresholds_are_listed():
     text = Page(render_report(decided(NAMES))).text
     assert "Chosen for a recall of at least 0.9 on 70 validation examples: recall of class1 there is 0.800" in text

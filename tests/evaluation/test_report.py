@@ -227,3 +227,7 @@ def test_the_learning_curves_say_that_they_are_those_of_one_part():
     joined = dict.fromkeys(("linear", "recurrent", "together"), figures)
     assert said in render_report(sample(["a", "b"], history=[epoch(1)], parts=joined))
     assert said not in render_report(sample(["a", "b"], history=[epoch(1)], parts={"recurrent": figures}))
+
+
+def test_commands_in_notes_are_set_as_code():
+    assert "<code>seqwise compare</code> shows" in render_report(sample(["a", "b"], notes=["`seqwise compare` shows"]))

@@ -77,7 +77,7 @@ def predict(
     if estimate_priors and estimate_priors not in ESTIMATES:
         raise ConfigurationError(f"--estimate-priors is one of {', '.join(ESTIMATES)}, not {estimate_priors!r}")
     from seqwise.experiments.decisions import numbers_by_name
-    from seqwise.experiments.prediction import PredictionRun
+    from seqwise.experiments.prediction import FEW, PredictionRun
 
     stated = None if priors is None else numbers_by_name([priors], "--priors")
     run = PredictionRun(folder, device=device, priors=stated, abstain_below=abstain_below)
@@ -88,6 +88,9 @@ def predict(
     if estimate_priors:
         source, shares = run.estimate_priors(source, estimate_priors)
         say("Estimated class shares: " + ", ".join(f"{name} {share:.3f}" for name, share in shares.items()))
+        if source.rows is not None and source.rows < FEW:
+            texts_read = f"{source.rows} text{'' if source.rows == 1 else 's'}"
+            say(f"Note: estimated from {texts_read}, these shares say little; hundreds are needed")
     if output:
         rows = run.write(source, output, overwrite=overwrite)
         document = {"output": str(output), "rows": rows}

@@ -39,7 +39,7 @@ def decision_sentences(decisions: Mapping[str, Any], classes: Sequence[str], *, 
             every = {"fp", "fn"} <= set(record["costs"]) and (multilabel or len(classes) == 2)
             others = "" if every else "; other mistakes 1"
             sentences.append(f"Costs: {named}{others}.")
-        if multilabel and isinstance(record.get("shared"), int | float):
+        if multilabel and not stated and isinstance(record.get("shared"), int | float):
             sentences.append(
                 f"The threshold of a label with few examples is drawn towards {record['shared']:.3g}, "
                 "which serves all labels together best."

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from seqwise.errors import ConfigurationError
+from seqwise.errors import ConfigurationError, nearest
 from seqwise.metrics import (
     check_label_method,
-    check_method,
     cost_table,
     label_cost_tables,
     parse_criterion,
 )
+from seqwise.metrics.calibrators import METHODS
 
 AUTO, NEVER = "auto", "none"
+FEW = 20  # validation examples of a class; a recall measured on fewer is uncertain by more than a fifth either way
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,10 @@ class DecisionRequest:
     costs: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.calibrate not in (AUTO, NEVER):
-            check_method(self.calibrate)
+        if self.calibrate not in (known := (*METHODS, AUTO, NEVER)):
+            raise ConfigurationError(
+                f"--calibrate: there is no method {self.calibrate!r}; {nearest(self.calibrate, known)}"
+            )
         by_cost = self.threshold is not None and parse_criterion(self.threshold).name == "cost"
         if by_cost and not self.costs:
             raise ConfigurationError("--threshold cost needs what mistakes cost: --cost fp=1 --cost fn=20")
@@ -68,6 +71,21 @@ class DecisionRequest:
             raise ConfigurationError(
                 f"--threshold {self.threshold} needs the class of interest of {len(classes)}: name it with --positive"
             )
+
+    def warnings(self, counts: Mapping[str, int], positive: str | None) -> list[str]:
+        """Say if the thresholds of one class an example rest on few validation examples.
+
+        Args:
+            counts: validation examples of each class.
+            positive: the class of interest; None looks at the rarest.
+        """
+        name = positive if positive is not None else min(counts, key=lambda label: counts[label])
+        if self.threshold is None or counts[name] >= FEW:
+            return []
+        return [
+            f"Few validation examples are {name!r} ({counts[name]}), so the threshold is largely chance; a larger "
+            "data.validation, or a file of its own after --validation, makes it firmer."
+        ]
 
 
 def numbers_by_name(entries: Sequence[str], option: str) -> dict[str, float]:

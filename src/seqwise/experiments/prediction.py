@@ -21,6 +21,7 @@ from seqwise.metrics import check_label_priors, check_priors
 from seqwise.prediction import Predictor
 
 CHUNK = 2048  # rows of a file answered at a time
+FEW = 100  # texts; class shares estimated from fewer say little
 Chunk = dict[str, list[Any]]
 
 

@@ -70,7 +70,8 @@ class Part:
                     first_rows.setdefault(label, row)
         if first_rows:
             name, first = next(iter(first_rows.items()))
-            more = f"; {len(first_rows) - 1} more labels are unseen too" if len(first_rows) > 1 else ""
+            others = len(first_rows) - 1
+            more = f"; {others} more {'label is' if others == 1 else 'labels are'} unseen too" if others else ""
             raise DataError(
                 f"{self.name}, row {first}: the label {name!r} ({self.label_counts()[name]} rows) was not seen in training, "
                 f"which knew {', '.join(map(repr, list(classes)[:20]))}{more}"

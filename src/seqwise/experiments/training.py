@@ -130,6 +130,9 @@ def run_training(request: TrainingRequest, say: Say = lambda message: None) -> T
             costs=request.decisions.costs,
             sample_weight=None if data.validation is None else data.validation.weights,
         )
+    if data.validation is not None and not data.multilabel:
+        counts = data.validation.label_counts()
+        model.notes += request.decisions.warnings({name: counts[name] for name in data.classes}, request.positive)
     chosen = describe_decisions(model.estimator.decisions_, data.classes)
     for sentence in (*model.notes, *chosen):
         say(sentence)

@@ -14,6 +14,7 @@ def test_the_json_document_names_the_steps_that_changed_something():
         "text": "see www.a.org",
         "steps": [{"name": "urls", "text": "see http"}],
         "tokens": ["see", "http"],
+        "spans": [[0, 3], [4, 13]],
     }
 
 

@@ -64,6 +64,10 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         normalize: str = "NFKC",
         clean: Sequence[str] | str = (),
         punctuation: bool = True,
+        stop_words: str | Sequence[str] | None = None,
+        keep_words: str | Sequence[str] = "negation",
+        lemmas: str | None = None,
+        stems: str | None = None,
         max_length: int = 400,
         keep: str = "last",
         max_vocabulary: int = 30_000,
@@ -137,7 +141,8 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         verbose: bool = False,
     ) -> None:
         self.unit, self.lowercase, self.normalize, self.punctuation = unit, lowercase, normalize, punctuation
-        self.clean = clean
+        self.clean, self.stop_words, self.keep_words = clean, stop_words, keep_words
+        self.lemmas, self.stems = lemmas, stems
         self.max_length, self.keep, self.max_vocabulary, self.min_count = max_length, keep, max_vocabulary, min_count
         self.end_mark = end_mark
         self.architecture, self.cell, self.embedding, self.embedding_size = (

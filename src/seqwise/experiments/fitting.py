@@ -18,6 +18,7 @@ from seqwise.experiments.configuration import Configuration
 from seqwise.experiments.decisions import DecisionRequest
 from seqwise.experiments.reading import Part, TrainingData
 from seqwise.metrics import Criterion, parse_criterion
+from seqwise.text import explain_text
 from seqwise.training import Callback, Progress
 
 FINISHING = 3.0  # seconds for intervals, pictures and files
@@ -171,7 +172,7 @@ def fit_model(
 def _notes(data: TrainingData, estimator: SequenceClassifier, refitted: bool, interrupted: bool) -> list[str]:
     names = [str(name) for name in estimator.classes_]
     counts = estimator.fitted_.counts.tolist()
-    notes = [explain_imbalance(estimator.settings_.imbalance, names, counts)]
+    notes = [explain_imbalance(estimator.settings_.imbalance, names, counts), *explain_text(estimator.settings_.text)]
     if estimator.fitted_.coverage is not None:
         notes.append(estimator.fitted_.coverage.sentence())
     if refitted:

@@ -36,7 +36,11 @@ class TextFeatures:
                 weighting=model.ngram_weighting,
                 lowercase=text.lowercase,
                 clean=text.clean,
-                unit="tokens" if text.unit == "tokens" else "words",
+                stop_words=text.stop_words,
+                keep_words=text.keep_words,
+                lemmas=text.lemmas,
+                stems=text.stems,
+                unit="tokens" if text.unit in ("tokens", "whitespace") else "words",
             )
 
     def fit_encode(

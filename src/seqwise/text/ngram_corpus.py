@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,10 +68,20 @@ class CorpusReader:
         clean: steps of cleaning.
         words: whether words are needed.
         characters: whether the characters of whole texts are needed.
+        forms: values of `stop_words`, `keep_words`, `lemmas` and `stems`, or None.
     """
 
-    def __init__(self, *, unit: str, lowercase: bool, clean: Sequence[str], words: bool, characters: bool) -> None:
-        settings = TextSettings(unit=unit, lowercase=lowercase, clean=clean)  # type: ignore[arg-type]
+    def __init__(
+        self,
+        *,
+        unit: str,
+        lowercase: bool,
+        clean: Sequence[str],
+        words: bool,
+        characters: bool,
+        forms: dict[str, Any] | None = None,
+    ) -> None:
+        settings = TextSettings(unit=unit, lowercase=lowercase, clean=clean, **(forms or {}))  # type: ignore[arg-type]
         self._tokenizer = Tokenizer(settings)
         self._need_words, self._need_characters = words, characters
 

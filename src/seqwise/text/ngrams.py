@@ -15,6 +15,7 @@ from seqwise.text.cleaning import steps_of
 from seqwise.text.ngram_block import Kind, NgramBlock
 from seqwise.text.ngram_corpus import END, START, Corpus, CorpusReader
 from seqwise.text.ragged import Ragged, RaggedWriter
+from seqwise.text.word_forms import KeepWords
 
 Span = tuple[int, int]
 
@@ -39,6 +40,11 @@ class NgramFeatures:
         weighting: "tfidf" or "binary".
         lowercase: whether case is ignored.
         clean: steps of cleaning before, see `seqwise.text.cleaning`.
+        stop_words: words that are dropped, see `seqwise.text.word_forms`; they, lemmas and stems are of the word n-grams and
+            of the characters inside words.
+        keep_words: stop words that stay.
+        lemmas: language whose lemmas replace words.
+        stems: language or algorithm whose stems replace words.
         unit: "words" are found by the tokenizer, "tokens" are given (as lists, or split on white space).
 
     Raises:
@@ -56,6 +62,10 @@ class NgramFeatures:
         weighting: Literal["tfidf", "binary"] = "tfidf",
         lowercase: bool = True,
         clean: Sequence[str] = (),
+        stop_words: str | Sequence[str] | None = None,
+        keep_words: KeepWords = "negation",
+        lemmas: str | None = None,
+        stems: str | None = None,
         unit: Literal["words", "tokens"] = "words",
     ) -> None:
         spans: list[tuple[Kind, Span | None]] = [
@@ -85,6 +95,13 @@ class NgramFeatures:
             "clean": list(steps_of(clean)),
             "unit": unit,
         }
+        forms: dict[str, Any] = {"stop_words": stop_words, "lemmas": lemmas, "stems": stems}
+        if any(forms.values()):
+            if words is None:
+                raise ConfigurationError("stop_words, lemmas and stems need n-grams of words")
+            forms = {name: list(value) if isinstance(value, tuple) else value for name, value in forms.items()}
+            forms["keep_words"] = list(keep_words) if isinstance(keep_words, tuple) else keep_words
+            self._settings |= forms
         self.weighting = weighting
         self._limits = {"min_documents": min_documents, "max_features": max_features}
         self.blocks = [NgramBlock(kind, *span) for kind, span in spans if span is not None]
@@ -92,7 +109,12 @@ class NgramFeatures:
             raise ConfigurationError("n-gram features need words, characters or positions")
         whole = any(block.kind in ("characters", "positions") for block in self.blocks)
         self._reader = CorpusReader(
-            unit=unit, lowercase=lowercase, clean=steps_of(clean), words=words is not None, characters=whole
+            unit=unit,
+            lowercase=lowercase,
+            clean=steps_of(clean),
+            words=words is not None,
+            characters=whole,
+            forms=forms if any(forms.values()) else None,
         )
         self.documents = 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from seqwise.errors import DataError
 from seqwise.text.chunking import Text, by_size, peeked
 from seqwise.text.ragged import Ragged, RaggedWriter
-from seqwise.text.settings import TextSettings
+from seqwise.text.settings import SUBWORDS, TextSettings
+from seqwise.text.subwords import Subwords
 from seqwise.text.tokenizer import Tokenizer, choose_unit
 from seqwise.text.vocabulary import Vocabulary
 
@@ -35,6 +36,7 @@ class TextPipeline:
         self.settings = settings or TextSettings()
         self._tokenizer: Tokenizer | None = None
         self._vocabulary: Vocabulary | None = None
+        self._subwords: Subwords | None = None
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -49,15 +51,21 @@ class TextPipeline:
         if self._tokenizer is None:
             if self.settings.unit == "auto":
                 raise DataError("this text pipeline has not decided its unit yet: call fit first")
-            self._tokenizer = Tokenizer(self.settings)
+            self._tokenizer = Tokenizer(self.settings, self._subwords)
         return self._tokenizer
 
+    @property
+    def subwords(self) -> Subwords | None:
+        """The sub-words learned by `fit`, for the units "bpe" and "unigram"."""
+        return self._subwords
+
     def fit(self, texts: Iterable[Text]) -> TextPipeline:
-        """Decides the unit if it is "auto" and learns the vocabulary, from whole texts (before truncation)."""
+        """Decides the unit if it is "auto" and learns the vocabulary, from whole texts (before truncation).
+
+        Sub-words are learned first; `max_vocabulary` is how many.
+        """
         texts = self._decide(texts)
-        self._vocabulary = Vocabulary.fit(
-            map(self.tokenizer, texts), self.settings.max_vocabulary, self.settings.min_count
-        )
+        self._vocabulary = Vocabulary.fit(map(self.tokenizer, texts), self.settings.max_vocabulary, self._least)
         return self
 
     def encode(self, texts: Iterable[Text], *, folder: str | Path | None = None) -> Ragged:
@@ -91,7 +99,7 @@ class TextPipeline:
                 ids += [seen.setdefault(token, len(seen)) for token in row]
             writer.append(np.array(ids, np.int32), lengths)
         provisional = writer.finish()
-        self._vocabulary = Vocabulary.from_counts(counter, self.settings.max_vocabulary, self.settings.min_count)
+        self._vocabulary = Vocabulary.from_counts(counter, self.settings.max_vocabulary, self._least)
         final_ids = self._vocabulary.encode(seen)
         result = RaggedWriter(folder)
         for start in range(0, len(provisional), _ROWS):
@@ -103,7 +111,8 @@ class TextPipeline:
 
     def to_dict(self) -> dict[str, Any]:
         """Settings and vocabulary, ready for JSON."""
-        return {"settings": self.settings.model_dump(), "vocabulary": self.vocabulary.to_dict()}
+        learned = {} if self._subwords is None else {"subwords": self._subwords.to_json()}
+        return {"settings": self.settings.model_dump(), "vocabulary": self.vocabulary.to_dict(), **learned}
 
     @classmethod
     def from_dict(cls, data: Any) -> TextPipeline:
@@ -112,7 +121,7 @@ class TextPipeline:
         Raises:
             DataError: if it is not one, with the reason.
         """
-        if not isinstance(data, dict) or set(data) != {"settings", "vocabulary"}:
+        if not isinstance(data, dict) or set(data) - {"subwords"} != {"settings", "vocabulary"}:
             raise DataError('a text pipeline has the keys "settings" and "vocabulary"')
         try:
             pipeline = cls(TextSettings.model_validate(data["settings"], strict=True))
@@ -122,6 +131,10 @@ class TextPipeline:
             raise DataError(f"text settings: {where}: {problem['msg']}") from None
         if pipeline.settings.unit == "auto":
             raise DataError('text settings: unit is "auto", which no fitted pipeline has')
+        if (pipeline.settings.unit in SUBWORDS) != ("subwords" in data):
+            raise DataError('a text pipeline has "subwords" if its unit is one, and only then')
+        if "subwords" in data:
+            pipeline._subwords = Subwords(data["subwords"])
         pipeline._vocabulary = Vocabulary.from_dict(data["vocabulary"])
         return pipeline
 
@@ -130,7 +143,22 @@ class TextPipeline:
             texts, first = peeked(texts, 2000)
             self.settings = self.settings.model_copy(update={"unit": choose_unit(first)})
             self._tokenizer = None
+        if self.settings.unit in SUBWORDS:
+            texts = list(texts) if isinstance(texts, Iterator) else texts  # read twice
+            reader = Tokenizer(self.settings.model_copy(update={"unit": "words"}))
+            self._subwords = Subwords.learn(
+                map(reader.prepared, texts),  # type: ignore[arg-type]
+                self.settings.unit,  # type: ignore[arg-type]
+                self.settings.max_vocabulary,
+                self.settings.min_count,
+            )
+            self._tokenizer = None
         return texts
+
+    @property
+    def _least(self) -> int:
+        # A sub-word that is seldom used is one because a rarer word needs it.
+        return 1 if self.settings.unit in SUBWORDS else self.settings.min_count
 
     def _cut(self, tokens: list[str]) -> list[str]:
         room = self.settings.max_length - self.settings.end_mark

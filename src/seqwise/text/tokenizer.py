@@ -1,58 +1,30 @@
-r"""Cleaning and tokens.
+"""Cleaning and tokens.
 
-Words are found by one Unicode-aware pattern. What survives whole: URLs, @names, #tags, emoticons, emoji (joined
-sequences and flags too), numbers with inner separators (1,250.5), words with inner apostrophes (don't), HTML entities
-(&amp;). Scripts written without spaces (Chinese, Japanese, Thai, Lao, Khmer, Burmese) give one token a character. Every
-other visible character is a token of its own. White space, control characters and the line break `<br />` separate
-tokens and vanish.
+Words are found by one pattern, see `seqwise.text.word_pattern`. White space, control characters and the line break `<br />`
+separate tokens and vanish.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any, Literal
 
-import regex
-
 from seqwise.errors import ConfigurationError, DataError
+from seqwise.text.alignment import AlignedText
 from seqwise.text.cleaning import STEPS
-from seqwise.text.settings import TextSettings
+from seqwise.text.settings import SUBWORDS, TextSettings
+from seqwise.text.subwords import Subwords
+from seqwise.text.word_forms import WordForms
+from seqwise.text.word_pattern import ASCII_TOKEN, MARK, UNICODE_TOKEN
 
-_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
-_PICTURE = r"\p{Extended_Pictographic}(?:\uFE0F|\p{EMod})*"
-_EMOJI = rf"\p{{RI}}{{2}}|{_PICTURE}(?:\u200D{_PICTURE})*"
-_ENTITY = r"&(?:[A-Za-z]{2,8}|\#[0-9]{1,6});"
-
-
-def _pattern(letter: str, digit: str, beyond_ascii: str, control: str) -> str:
-    return rf"""
-      (?:https?://|www\.)[^\s<>"]*[^\s<>".,;:!?')\]]                    # URLs, less the sentence's own marks
-    | [@\#]\w+                                                          # @names, #tags
-    | {digit}+(?:[.,:]{digit}+)+                                        # 1,250.5  10:30
-    | {letter}+(?:'{letter}+)*                                          # words, don't
-    | [:;=]['^o-]?[)(\]\[/\\|*]+ | :'-?[()] | [:;]['^o-]?[dDpPoO](?!\w) # :-) :'( ;d
-    | </?3 | [\^>-][_.][\^<-]                                           # <3 ^_^ -_-
-    | {_ENTITY}
-    {beyond_ascii}
-    | [^\w\s{control}] | _                                              # any other visible character
-    """
-
-
-# The same pattern twice: text that is pure ASCII (most English) goes through `re`, four times as fast.
-_ASCII_TOKEN = re.compile(_pattern("[A-Za-z0-9]", "[0-9]", "", r"\x00-\x1f\x7f"), re.VERBOSE)
-_UNICODE_TOKEN = regex.compile(
-    _pattern(
-        rf"[\w--[_{_UNSPACED}]]", r"\p{Nd}", rf"| [{_UNSPACED}]\p{{M}}* | {_EMOJI}", r"\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}"
-    ),
-    regex.VERBOSE | regex.VERSION1,
-)
-_MARK = regex.compile(rf"[^\w\s\p{{Extended_Pictographic}}\p{{RI}}\p{{EMod}}]|_|{_ENTITY}", regex.VERSION1)
 _LINE_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 # Soft hyphens, zero-width spaces, byte order marks and direction marks change how a text looks, never what it says.
 _INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+_CURLY = re.compile("\u2019")
+_PIECE = re.compile(r"\S+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -60,18 +32,35 @@ class Tokenizer:
     """Turns one text into its list of tokens, as the settings say.
 
     Args:
-        settings: `unit` must be decided ("words", "characters" or "tokens").
+        settings: `unit` must be decided, that is not "auto".
+        subwords: learned, for the units "bpe" and "unigram".
 
     Raises:
-        ConfigurationError: if the unit is still "auto".
+        ConfigurationError: if the unit is still "auto", sub-words are not learned yet, or words are to be dropped or
+            replaced where the unit has none.
+        MissingExtraError: a library for stop words, lemmas or stems is not installed.
     """
 
-    def __init__(self, settings: TextSettings) -> None:
-        if settings.unit == "auto":
+    def __init__(self, settings: TextSettings, subwords: Subwords | None = None) -> None:
+        unit = settings.unit
+        if unit == "auto":
             raise ConfigurationError('text.unit is "auto": decide it first with choose_unit(texts)')
+        if unit in SUBWORDS and subwords is None:
+            raise ConfigurationError(f'text.unit is "{unit}": sub-words are learned by TextPipeline.fit')
+        if settings.has_forms and unit in (*SUBWORDS, "characters"):
+            raise ConfigurationError(f'text.unit is "{unit}", but stop_words, lemmas and stems are of words')
         self.settings = settings
-        self._steps = [STEPS[name].apply for name in settings.clean]
-        self._split = {"words": self._words, "characters": self._characters, "tokens": self._given}[settings.unit]
+        self._steps = [STEPS[name] for name in settings.clean]
+        self._subwords = subwords
+        self._split: Callable[[str | Sequence[str]], list[str]] = {
+            "words": self._words,
+            "characters": self._characters,
+            "tokens": self._given,
+            "whitespace": self._given,
+        }.get(unit, self._cut)
+        self._forms: WordForms | None = None
+        if settings.has_forms:
+            self._forms = WordForms(settings.stop_words, settings.keep_words, settings.lemmas, settings.stems)
 
     def __call__(self, text: str | Sequence[str]) -> list[str]:
         """The tokens of one text; possibly none.
@@ -79,17 +68,51 @@ class Tokenizer:
         Raises:
             DataError: if the row is neither text nor, for unit "tokens", a list of strings.
         """
-        return self._split(text)
+        tokens = self._split(text)
+        return tokens if self._forms is None else self._forms(tokens)
+
+    def spans(self, text: str) -> list[tuple[str, int, int]]:
+        """The tokens of one text, each with where it stands in the text as given: from, and to before.
+
+        A token that a step made of several characters has the place of all of them.
+
+        Raises:
+            DataError: if the row is not text.
+        """
+        cleaned = self._aligned(_checked(text))
+        unit, punctuation = self.settings.unit, self.settings.punctuation
+        found: Iterable[tuple[str, int, int]]
+        if unit == "characters":
+            cleaned.strip()
+            if not punctuation:
+                cleaned.sub(MARK, "")
+            found = ((character, place, place + 1) for place, character in enumerate(cleaned.text))
+        elif unit == "words":
+            cleaned.sub(_LINE_BREAK, "\n")
+            cleaned.sub(_CURLY, "'")
+            pattern: Any = ASCII_TOKEN if cleaned.text.isascii() else UNICODE_TOKEN
+            found = ((m[0], m.start(), m.end()) for m in pattern.finditer(cleaned.text) if punctuation or _says(m[0]))
+        elif self._subwords is None:
+            pieces = ((m[0], m.start(), m.end()) for m in _PIECE.finditer(cleaned.text))
+            found = (piece for piece in pieces if punctuation or _has_word(piece[0]))
+        else:
+            cleaned.sub(_LINE_BREAK, "\n")
+            for name in ("spaces",) if punctuation else ("punctuation", "spaces"):
+                STEPS[name].align(cleaned)
+            found = self._subwords.spans(cleaned.text)
+        placed = ((token, *cleaned.span(start, end)) for token, start, end in found if end > start)
+        if self._forms is None:
+            return list(placed)
+        formed = ((self._forms.form(token), start, end) for token, start, end in placed)
+        return [(form, start, end) for form, start, end in formed if form is not None]
 
     def clean(self, text: str) -> str:
         """The text after normalisation, the steps of cleaning and lower-casing, without invisible characters.
 
         Cleaning twice changes nothing. Lone surrogates, which no file can hold, become U+FFFD.
         """
-        if not isinstance(text, str):
-            raise DataError(f"a text is expected, not {type(text).__name__} ({text!r:.40})")
         form, lowercase = self.settings.normalize, self.settings.lowercase
-        if text.isascii():
+        if _checked(text).isascii():
             text = self._stepwise(text)
             return text.lower() if lowercase else text
         text = _INVISIBLE.sub("", _SURROGATE.sub("\ufffd", text))
@@ -102,41 +125,87 @@ class Tokenizer:
                 text = unicodedata.normalize(form, text)
         return text
 
+    def prepared(self, text: str) -> str:
+        """The cleaned text as sub-words are learned from it: without line breaks, with single spaces."""
+        text = _LINE_BREAK.sub("\n", self.clean(text))
+        return " ".join((text if self.settings.punctuation else STEPS["punctuation"].apply(text)).split())
+
     def trace(self, text: str) -> list[tuple[str, str]]:
         """What every step makes of a text: (step, text after it), "unicode" first, "case" last."""
         form = self.settings.normalize
-        shown = [("unicode", self._with(clean=(), lowercase=False).clean(text))]
+        shown = [("unicode", self._cleaning(0).clean(text))]
         for count, name in enumerate(self.settings.clean, start=1):
-            shown.append((name, self._with(clean=self.settings.clean[:count], lowercase=False).clean(text)))
+            shown.append((name, self._cleaning(count).clean(text)))
         return [*shown, ("case", self.clean(text))] if self.settings.lowercase or form != "none" else shown
 
-    def _with(self, **changes: Any) -> Tokenizer:
-        return Tokenizer(self.settings.model_copy(update=changes))
+    @property
+    def forms(self) -> WordForms | None:
+        """What drops stop words and gives lemmas and stems, if anything does."""
+        return self._forms
+
+    def _cleaning(self, steps: int) -> Tokenizer:
+        settings = TextSettings(unit="words", lowercase=False, normalize=self.settings.normalize)
+        return Tokenizer(settings.model_copy(update={"clean": self.settings.clean[:steps]}))
 
     def _stepwise(self, text: str) -> str:
         for step in self._steps:
-            text = step(text)
+            text = step.apply(text)
         return text
+
+    def _aligned(self, text: str) -> AlignedText:
+        form = self.settings.normalize
+        aligned = AlignedText(text)
+        plain = text.isascii()
+        if not plain:
+            aligned.sub(_SURROGATE, "\ufffd")
+            aligned.sub(_INVISIBLE, "")
+            if form != "none":
+                aligned.normalize(form)
+        for step in self._steps:
+            step.align(aligned)
+        if self.settings.lowercase:
+            aligned.lower()
+            if form != "none" and not plain:
+                aligned.normalize(form)
+        return aligned
 
     def _words(self, text: str | Sequence[str]) -> list[str]:
         cleaned = self.clean(text)  # type: ignore[arg-type]
         if "<" in cleaned:
             cleaned = _LINE_BREAK.sub("\n", cleaned)
         fast = cleaned.isascii()
-        tokens = _ASCII_TOKEN.findall(cleaned) if fast else _UNICODE_TOKEN.findall(cleaned.replace("\u2019", "'"))
-        return tokens if self.settings.punctuation else [t for t in tokens if t.isalnum() or not _MARK.fullmatch(t)]
+        tokens = ASCII_TOKEN.findall(cleaned) if fast else UNICODE_TOKEN.findall(cleaned.replace("\u2019", "'"))
+        return tokens if self.settings.punctuation else [token for token in tokens if _says(token)]
 
     def _characters(self, text: str | Sequence[str]) -> list[str]:
         cleaned = self.clean(text).strip()  # type: ignore[arg-type]
-        return list(cleaned if self.settings.punctuation else _MARK.sub("", cleaned))
+        return list(cleaned if self.settings.punctuation else MARK.sub("", cleaned))
 
     def _given(self, text: str | Sequence[str]) -> list[str]:
-        if isinstance(text, str):
-            tokens = self.clean(text).split()
+        if isinstance(text, str) or self.settings.unit == "whitespace":
+            tokens = self.clean(text).split()  # type: ignore[arg-type]
         else:
             # A given token may hold spaces ("New York"): joined by "_", so that no token ever holds white space.
             tokens = [token for given in text if (token := "_".join(self.clean(given).split()))]
-        return tokens if self.settings.punctuation else [t for t in tokens if not all(map(_MARK.fullmatch, t))]
+        return tokens if self.settings.punctuation else [token for token in tokens if _has_word(token)]
+
+    def _cut(self, text: str | Sequence[str]) -> list[str]:
+        assert self._subwords is not None
+        return self._subwords(self.prepared(text))  # type: ignore[arg-type]
+
+
+def _checked(text: Any) -> str:
+    if not isinstance(text, str):
+        raise DataError(f"a text is expected, not {type(text).__name__} ({text!r:.40})")
+    return text
+
+
+def _says(token: str) -> bool:
+    return token.isalnum() or not MARK.fullmatch(token)
+
+
+def _has_word(token: str) -> bool:
+    return not all(map(MARK.fullmatch, token))
 
 
 def choose_unit(texts: Iterable[str | Sequence[str]], sample: int = 2000) -> Literal["words", "characters", "tokens"]:
@@ -154,23 +223,3 @@ def choose_unit(texts: Iterable[str | Sequence[str]], sample: int = 2000) -> Lit
         return "tokens"
     pieces = sorted(len(str(text)[:10_000].split(None, 3)) for text in first if str(text).strip())
     return "words" if pieces and pieces[len(pieces) // 2] > 2 else "characters"
-
-
-def describe_text(text: str, settings: TextSettings) -> dict[str, Any]:
-    """Say what is made of a text.
-
-    Args:
-        text: any.
-        settings: with the unit "auto" the tokens are words.
-
-    Returns:
-        `text`; `steps`: name and text of every step that changed it; `tokens`.
-    """
-    if settings.unit == "auto":
-        settings = settings.model_copy(update={"unit": "words"})
-    tokenizer, steps, before = Tokenizer(settings), [], text
-    for name, after in tokenizer.trace(text):
-        if after != before:
-            steps.append({"name": name, "text": after})
-        before = after
-    return {"text": text, "steps": steps, "tokens": tokenizer(text)}

@@ -7,25 +7,44 @@ for each example and returns one loss an example, with the gradients of their we
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 
-class Objective(NamedTuple):
+@dataclass(frozen=True)
+class Objective:
     """Losses and gradients.
+
+    The gradient of an output row is a sum of inputs h, weighted by the errors of the scores: those are kept, so that whoever
+    changes few of the rows need not touch the others.
 
     Attributes:
         losses: (N,).
         inputs: (N, D) gradient with respect to h.
-        outputs: gradient with respect to the output rows, (V, D).
+        errors: gradient with respect to the scores of the targets, (N, K).
+        targets: the output rows of the scores, (N, K); None: all rows in order, K = V.
+        h: (N, D), as it was given.
+        vocabulary: V, or V - 1 inner nodes.
     """
 
     losses: Tensor
     inputs: Tensor
-    outputs: Tensor
+    errors: Tensor
+    targets: Tensor | None
+    h: Tensor
+    vocabulary: int
+
+    @property
+    def outputs(self) -> Tensor:
+        """Gradient with respect to all output rows, (V, D)."""
+        if self.targets is None:
+            return self.errors.T @ self.h
+        changes = (self.errors[:, :, None] * self.h[:, None]).flatten(0, 1)
+        zeros = self.h.new_zeros(self.vocabulary, self.h.shape[1])
+        return zeros.index_add_(0, self.targets.flatten(), changes)
 
 
 def full_softmax(h: Tensor, outputs: Tensor, words: Tensor, upstream: Tensor) -> Objective:
@@ -43,7 +62,7 @@ def full_softmax(h: Tensor, outputs: Tensor, words: Tensor, upstream: Tensor) ->
     rows = torch.arange(len(words))
     error[rows, words] -= 1
     error = error * upstream[:, None]
-    return Objective(-logs[rows, words], error @ outputs, error.T @ h)
+    return Objective(-logs[rows, words], error @ outputs, error, None, h, len(outputs))
 
 
 def negative_sampling(h: Tensor, outputs: Tensor, words: Tensor, negatives: Tensor, upstream: Tensor) -> Objective:
@@ -103,13 +122,8 @@ def _logistic(
     h: Tensor, outputs: Tensor, targets: Tensor, labels: Tensor, counted: Tensor, shift: Tensor, upstream: Tensor
 ) -> Objective:
     rows = outputs[targets]  # (N, K, D)
-    scores = (rows * h[:, None]).sum(2) - shift
+    scores = (rows @ h[:, :, None])[:, :, 0] - shift
     sign = 2 * labels - 1
     losses = -torch.where(counted, logsigmoid(sign * scores), 0.0).sum(1)
-    error = torch.where(counted, torch.sigmoid(scores) - labels, 0.0) * upstream[:, None]
-    changes = (error[:, :, None] * h[:, None]).flatten(0, 1)
-    return Objective(
-        losses,
-        (error[:, :, None] * rows).sum(1),
-        torch.zeros_like(outputs).index_add(0, targets.flatten(), changes),
-    )
+    errors = torch.where(counted, torch.sigmoid(scores) - labels, 0.0) * upstream[:, None]
+    return Objective(losses, (errors[:, None] @ rows)[:, 0], errors, targets, h, len(outputs))

@@ -6,8 +6,10 @@ Axis letters: V vocabulary, D size of a vector.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +64,7 @@ class WindowTrainer:
     Attributes:
         inputs: (V, D) vectors of the words.
         outputs: (V, D) of words as outputs, or (V - 1, D) of the inner nodes.
+        interrupted: Ctrl-C ended the last call of `train`.
     """
 
     def __init__(
@@ -97,33 +100,52 @@ class WindowTrainer:
             self.outputs = self.outputs[: self.tree.inner]
             self.outputs_of_a_word = max(1, int(np.diff(self.tree.offsets).max()))
         self.total = settings.epochs * len(tokens)
+        self.interrupted = False
+        self._schedule = _Schedule(self)
 
-    def train(self, threads: int, report: Callable[[Progress], None] | None = None) -> bool:
-        """Run all epochs.
+    def train(
+        self, threads: int, report: Callable[[Progress], None] | None = None, seconds: float | None = None
+    ) -> bool:
+        """Run all epochs, or go on where the last call stopped.
 
         Args:
             threads: how many; with one the result depends on the arguments and on nothing else.
             report: called from this thread a few times a second.
+            seconds: stop after about so many.
 
         Returns:
-            Whether it went to the end: False after Ctrl-C, which keeps the vectors as they are.
+            Whether it went to the end. Where not, the slices that were begun are done, and no thread runs any more.
         """
-        state = _Schedule(self)
-        workers = [threading.Thread(target=_work, args=(self, state), daemon=True) for _ in range(threads)]
+        schedule = self._schedule
+        schedule.stopped = self.interrupted = False
+        deadline = float("inf") if seconds is None else time.monotonic() + seconds
+        workers = [threading.Thread(target=_work, args=(self, schedule), daemon=True) for _ in range(threads)]
         for worker in workers:
             worker.start()
         try:
             while any(worker.is_alive() for worker in workers):
-                next(w for w in workers if w.is_alive() or w is workers[-1]).join(0.2)
+                wait = min(max(deadline - time.monotonic(), 0), 0.2)
+                next(w for w in workers if w.is_alive() or w is workers[-1]).join(wait)
+                schedule.stopped |= time.monotonic() >= deadline
                 if report is not None:
-                    report(state.progress())
+                    report(schedule.progress())
         except KeyboardInterrupt:
-            state.stopped = True
+            schedule.stopped = self.interrupted = True
         for worker in workers:
             worker.join()
-        if state.error is not None:
-            raise state.error
-        return not state.stopped
+        if schedule.error is not None:
+            raise schedule.error
+        return schedule.finished
+
+    def state(self) -> dict[str, NDArray | int]:
+        """All that training changes, for `restore`; the arrays are those of the trainer."""
+        epoch, start = self._schedule.position
+        return {"inputs": self.inputs, "outputs": self.outputs, "epoch": epoch, "start": start}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on, with the next call of `train`, where another trainer was; made with the same arguments."""
+        self.inputs[:], self.outputs[:] = state["inputs"], state["outputs"]
+        self._schedule.position = int(state["epoch"]), int(state["start"])
 
     def arguments(self, scratch: dict[str, NDArray]) -> NDArray[np.int64]:
         """The kernel's argument block, what changes from slice to slice left at 0."""
@@ -178,6 +200,20 @@ class _Schedule:
         self._losses, self._pairs = 0.0, 0
         self.stopped = False
         self.error: BaseException | None = None
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Epoch and first token of the next slice."""
+        return self._epoch, self._start
+
+    @position.setter
+    def position(self, position: tuple[int, int]) -> None:
+        self._epoch, self._start = position
+
+    @property
+    def finished(self) -> bool:
+        """Whether all slices were dealt out."""
+        return self._epoch * len(self._trainer.tokens) + self._start >= self._trainer.total
 
     def take(self) -> tuple[int, int, int, float] | None:
         """Epoch, start, stop and learning rate of the next slice; None when there is none."""

@@ -101,7 +101,7 @@ def write_vectors(vectors: WordVectors, path: str | Path) -> None:
     kind = check_writable(path)
     if kind != TENSORS:
         _check_no_space(vectors.words, path)
-    with _written(path) as stream:
+    with written(path) as stream:
         if kind == TENSORS:
             write_tensors(vectors, stream)
         elif kind == BINARY:
@@ -182,8 +182,12 @@ def _check_no_space(words: list[str], path: Path) -> None:
 
 
 @contextmanager
-def _written(path: Path) -> Iterator[BinaryIO]:
-    """A stream to a temporary file beside `path`, which takes its name when all is on the disk."""
+def written(path: Path) -> Iterator[BinaryIO]:
+    """A stream to a temporary file beside `path`, which takes its name when all is on the disk.
+
+    Raises:
+        FileError: it cannot be written; nothing is left behind, and a file that was there before stays.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as raw:

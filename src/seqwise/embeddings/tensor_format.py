@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -18,31 +19,29 @@ if TYPE_CHECKING:
 KIND, VERSION = "seqwise.word_vectors", "1"
 _LARGEST_HEADER = 100_000_000  # the limit of the format itself
 _BYTES_AT_ONCE = 2**26
-_TYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8"), "U8": np.dtype("u1")}
+_TYPES: dict[str, np.dtype[Any]] = {
+    "F64": np.dtype("<f8"),
+    "F32": np.dtype("<f4"),
+    "I64": np.dtype("<i8"),
+    "I32": np.dtype("<i4"),
+    "U64": np.dtype("<u8"),
+    "U8": np.dtype("u1"),
+}
 
 
 def write_tensors(vectors: WordVectors, stream: BinaryIO) -> None:
     """Writes the tensors one after the other, without a second copy of the matrix."""
-    encoded = [_utf8(word) for word in vectors.words]
-    arrays: dict[str, NDArray[Any]] = {
-        "vectors": vectors.vectors,
-        "word_ends": np.cumsum([len(word) for word in encoded], dtype=np.int64),
-        "words": np.frombuffer(b"".join(encoded), np.uint8),
-    }
+    arrays: dict[str, NDArray[Any]] = {"vectors": vectors.vectors, **join_words(vectors.words)}
     if vectors.counts is not None:
         arrays["counts"] = vectors.counts
+    write_arrays(stream, arrays, {"format": KIND, "version": VERSION})
+
+
+def write_arrays(stream: BinaryIO, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
+    """Writes a .safetensors file of arrays, one after the other, and what is said about them."""
     # Wide types first, as the format's own writer does: every tensor begins at a multiple of its width.
     names = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))
-    header: dict[str, Any] = {"__metadata__": {"format": KIND, "version": VERSION}}
-    end = 0
-    kinds = {dtype: name for name, dtype in _TYPES.items()}
-    for name in names:
-        array = arrays[name]
-        start, end = end, end + array.nbytes
-        kind = kinds[array.dtype.newbyteorder("<")]
-        header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [start, end]}
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
+    text = header_of({name: arrays[name] for name in names}, metadata)
     stream.write(struct.pack("<Q", len(text)) + text)
     for name in names:
         array = arrays[name]
@@ -50,6 +49,19 @@ def write_tensors(vectors: WordVectors, stream: BinaryIO) -> None:
         for start in range(0, len(array), rows):
             part = array[start : start + rows]
             stream.write(np.ascontiguousarray(part, part.dtype.newbyteorder("<")).tobytes())
+
+
+def header_of(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> bytes:
+    """The header of arrays that follow it in this order."""
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    end = 0
+    kinds = {dtype: name for name, dtype in _TYPES.items()}
+    for name, array in arrays.items():
+        start, end = end, end + array.nbytes
+        kind = kinds[array.dtype.newbyteorder("<")]
+        header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [start, end]}
+    text = json.dumps(header).encode()
+    return text + b" " * (-len(text) % 8)
 
 
 def read_tensors(path: Path, *, mmap: bool) -> WordVectors:
@@ -62,22 +74,35 @@ def read_tensors(path: Path, *, mmap: bool) -> WordVectors:
     from seqwise.embeddings.vectors import WordVectors
 
     try:
-        tensors = _mapped(path)
+        tensors, _ = map_arrays(path)
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}") from None
     missing = {"vectors", "words", "word_ends"} - tensors.keys()
     if missing:
         there = ", ".join(sorted(tensors)) or "nothing"
         raise DataError(f"{path} holds no word vectors: the tensor {min(missing)!r} is missing, there is {there}")
-    for name, kind in {"vectors": "f", "words": "u", "word_ends": "i", "counts": "i"}.items():
-        if name in tensors and tensors[name].dtype.kind != kind:
+    for name, kind in {"vectors": "F32", "words": "U8", "word_ends": "I64", "counts": "I64"}.items():
+        if name in tensors and tensors[name].dtype != _TYPES[kind]:
             raise DataError(f"{path}: the tensor {name!r} is of the type {tensors[name].dtype}")
     vectors = tensors["vectors"]
-    words = _split(np.asarray(tensors["words"]), np.asarray(tensors["word_ends"]), path)
+    words = split_words(np.asarray(tensors["words"]), np.asarray(tensors["word_ends"]), path)
     try:
         return WordVectors(words, vectors if mmap else np.array(vectors), tensors.get("counts"))
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
+
+
+def join_words(words: Iterable[str]) -> dict[str, NDArray[Any]]:
+    """Words as the arrays `words`, their bytes one after the other, and `word_ends`.
+
+    Raises:
+        DataError: a word is no Unicode text.
+    """
+    encoded = [_utf8(word) for word in words]
+    return {
+        "words": np.frombuffer(b"".join(encoded), np.uint8),
+        "word_ends": np.cumsum([len(word) for word in encoded], dtype=np.int64),
+    }
 
 
 def _utf8(word: str) -> bytes:
@@ -87,8 +112,13 @@ def _utf8(word: str) -> bytes:
         raise DataError(f"the word {word!r} is no Unicode text: it holds half a surrogate pair") from None
 
 
-def _mapped(path: Path) -> dict[str, NDArray[Any]]:
-    """Name -> array mapped from the file, of a type that word vectors have."""
+def map_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """Name -> array mapped from a .safetensors file, of the types that are written here; and what is said about them.
+
+    Raises:
+        FileError: it is none, or truncated or damaged.
+        OSError: it cannot be read.
+    """
     size = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(8)
@@ -100,6 +130,7 @@ def _mapped(path: Path) -> dict[str, NDArray[Any]]:
         raw = file.read(length)
     try:
         header = json.loads(raw)
+        metadata = {str(key): str(value) for key, value in header.get("__metadata__", {}).items()}
         entries: dict[str, tuple[np.dtype[Any] | None, tuple[int, ...], int, int]] = {
             name: (_TYPES.get(entry["dtype"]), _integers(entry["shape"]), *_two(entry["data_offsets"]))
             for name, entry in header.items()
@@ -123,7 +154,7 @@ def _mapped(path: Path) -> dict[str, NDArray[Any]]:
         tensors[name] = (
             np.empty(shape, dtype) if empty else np.memmap(path, dtype, "r", offset=8 + length + first, shape=shape)
         )
-    return tensors
+    return tensors, metadata
 
 
 def _integers(values: Any) -> tuple[int, ...]:
@@ -142,7 +173,12 @@ def _product(shape: tuple[int, ...]) -> int:
     return product
 
 
-def _split(text: NDArray[np.uint8], ends: NDArray[np.int64], path: Path) -> list[str]:
+def split_words(text: NDArray[np.uint8], ends: NDArray[np.int64], path: Path) -> list[str]:
+    """The words that `join_words` joined.
+
+    Raises:
+        FileError: the arrays do not fit each other, or a word is not UTF-8.
+    """
     if text.ndim != 1 or ends.ndim != 1 or (np.diff(ends, prepend=0) < 0).any() or ends[-1:].sum() != len(text):
         raise FileError(f"{path} is damaged: the ends of its words do not fit their {text.size:,} bytes")
     raw, start, words = text.tobytes(), 0, []

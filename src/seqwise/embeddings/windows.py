@@ -38,6 +38,8 @@ class Progress:
         rate: the learning rate.
         losses: sum over the pairs that were looked at.
         pairs: how many those are.
+        stage: what is going on.
+        unit: what `words` and `total` count, if not words.
     """
 
     words: int
@@ -45,6 +47,8 @@ class Progress:
     rate: float
     losses: float = 0.0
     pairs: int = 0
+    stage: str = "learning"
+    unit: str = "words"
 
     @property
     def loss(self) -> float:

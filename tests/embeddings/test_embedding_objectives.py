@@ -7,6 +7,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from seqwise.embeddings import EmbeddingSettings, objectives
 from seqwise.embeddings.huffman import build_tree
+from seqwise.embeddings.sampling import noise_probabilities
 from seqwise.embeddings.windows import WindowTrainer
 from tolerances import assert_close
 
@@ -78,12 +79,35 @@ def test_with_many_draws_the_noise_contrastive_gradient_is_that_of_the_softmax()
     torch.testing.assert_close(nce.outputs, full.outputs, rtol=0, atol=1e-3)
 
 
-@pytest.mark.parametrize("objective", ["negative", "hierarchical"])
+def test_with_much_noise_a_step_of_the_kernel_is_one_down_the_gradient_of_the_softmax():
+    counts, rate, total = np.array([6, 3, 2, 1]), 1e-6, 0
+    wanted = np.array([0.4, 0.1, 0.2, 0.3])  # what the model says of every word
+    for seed in range(20):
+        settings = EmbeddingSettings(
+            objective="nce", size=1, window=1, sample=0, epochs=1, rate=rate, negatives=256, seed=seed
+        )
+        trainer = WindowTrainer(np.array([0, 3, -1], np.int32), counts, settings, "float64")
+        trainer.inputs[:] = 1
+        trainer.outputs[:, 0] = before = np.log(wanted / (counts / counts.sum()))
+        assert trainer.train(1)
+        total = total + (trainer.outputs[:, 0] - before) / rate / 20
+    # Both words were predicted once.
+    np.testing.assert_allclose(total, np.array([1, 0, 0, 1]) - 2 * wanted, atol=0.03)
+
+
+@pytest.mark.parametrize("objective", ["negative", "nce", "hierarchical"])
 def test_one_pair_of_the_kernel_is_a_step_down_the_reference_gradient(objective):
     # Two words beside each other, no window wider than 1: the first pair is (word 0, input row 1).
     rate, counts = 0.1, np.array([3, 2, 1])
     settings = EmbeddingSettings(
-        objective=objective, size=6, window=1, sample=0, epochs=1, rate=rate, negatives=2, seed=1
+        objective=objective,
+        size=6,
+        window=1,
+        sample=0,
+        epochs=1,
+        rate=rate,
+        seed=1,
+        **({"negatives": 2} if objective == "negative" else {}),
     )
     trainer = WindowTrainer(np.array([0, 1, -1], np.int32), counts, settings, "float64")
     random = np.random.default_rng(0)
@@ -96,6 +120,11 @@ def test_one_pair_of_the_kernel_is_a_step_down_the_reference_gradient(objective)
         if objective == "negative":
             step = objectives.negative_sampling(
                 inputs[[around]], outputs, torch.tensor([word]), torch.tensor([negatives]), one
+            )
+        elif objective == "nce":
+            noise = noise_probabilities(counts) / (counts / counts.sum())  # the biases are part of the shift
+            step = objectives.noise_contrastive(
+                inputs[[around]], outputs, torch.tensor([word]), torch.tensor([negatives]), torch.tensor(noise), one
             )
         else:
             nodes, turns = trainer.tree.way(word)

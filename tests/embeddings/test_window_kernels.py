@@ -33,6 +33,9 @@ VARIANTS = [
     {"model": "skipgram", "negatives": 12, "negatives_for": "pair"},
     {"model": "cbow"},
     {"model": "cbow", "negatives": 17, "size": 33},
+    {"model": "skipgram", "objective": "nce"},
+    {"model": "skipgram", "objective": "nce", "negatives": 11, "negatives_for": "pair"},
+    {"model": "cbow", "objective": "nce", "negatives": 9, "size": 33},
     {"model": "skipgram", "objective": "hierarchical"},
     {"model": "cbow", "objective": "hierarchical", "window": 2},
 ]
@@ -74,7 +77,7 @@ def test_one_thread_and_a_seed_give_the_same_vectors_and_another_seed_others():
 
 
 @pytest.mark.parametrize("model", ["skipgram", "cbow"])
-@pytest.mark.parametrize("objective", ["negative", "hierarchical"])
+@pytest.mark.parametrize("objective", ["negative", "nce", "hierarchical"])
 def test_words_that_stand_together_become_alike_also_with_several_threads(model, objective):
     # Two topics of ten words each; a sentence is of one topic.
     random = np.random.default_rng(5)

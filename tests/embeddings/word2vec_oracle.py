@@ -25,12 +25,14 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-def step(inputs, rows, outputs, targets, labels, rates, groups):
+def step(inputs, rows, outputs, targets, labels, rates, shifts, groups):
     """Skip-gram: all errors of a group at the old values, then the updates, row after row. Rows and targets may repeat."""
     for first in range(0, len(targets), groups):
-        chosen, wanted, rate = (np.array(part[first : first + groups]) for part in (targets, labels, rates))
+        chosen, wanted, rate, shift = (
+            np.array(part[first : first + groups]) for part in (targets, labels, rates, shifts)
+        )
         t = outputs[chosen]
-        errors = rate * (wanted - sigmoid(inputs[rows] @ t.T))
+        errors = rate * (wanted - sigmoid(inputs[rows] @ t.T - shift))
         change = np.zeros_like(t)
         for row, error in zip(rows, errors, strict=True):
             change += np.outer(error, inputs[row])
@@ -38,13 +40,15 @@ def step(inputs, rows, outputs, targets, labels, rates, groups):
         np.add.at(outputs, chosen, change)
 
 
-def step_of_mean(inputs, rows, outputs, targets, labels, rates, groups):
+def step_of_mean(inputs, rows, outputs, targets, labels, rates, shifts, groups):
     """CBOW: the mean of the rows predicts, each row takes the whole update of the mean."""
     mean, update = inputs[rows].mean(0), 0
     for first in range(0, len(targets), groups):
-        chosen, wanted, rate = (np.array(part[first : first + groups]) for part in (targets, labels, rates))
+        chosen, wanted, rate, shift = (
+            np.array(part[first : first + groups]) for part in (targets, labels, rates, shifts)
+        )
         t = outputs[chosen].copy()
-        gradient = rate * (wanted - sigmoid(t @ mean))
+        gradient = rate * (wanted - sigmoid(t @ mean - shift))
         np.add.at(outputs, chosen, np.outer(gradient, mean))
         update = update + gradient @ t
     np.add.at(inputs, rows, np.broadcast_to(update, (len(rows), len(mean))))
@@ -75,7 +79,7 @@ def learn(trainer, inputs, outputs, sentence, draw, rate, groups, windows):
             continue
         if settings.model == "cbow":
             step_of_mean(inputs, around, outputs, *targets_of(trainer, word, draw, rate), groups)
-        elif settings.objective == "negative" and settings.negatives_for == "pair":
+        elif settings.objective != "hierarchical" and settings.negatives_for == "pair":
             for row in around:
                 step(inputs, [row], outputs, *targets_of(trainer, word, draw, rate), groups)
         else:
@@ -83,10 +87,11 @@ def learn(trainer, inputs, outputs, sentence, draw, rate, groups, windows):
 
 
 def targets_of(trainer, word, draw, rate):
-    """Output rows, labels and rates; a negative that is the word itself has the rate 0."""
+    """Output rows, labels, rates and shifts; a negative (not: noise) that is the word itself has the rate 0."""
     if trainer.settings.objective == "hierarchical":
         nodes, turns = trainer.tree.way(word)
-        return nodes.tolist(), [float(turn) for turn in turns], [rate] * len(nodes)
+        return nodes.tolist(), [float(turn) for turn in turns], [rate] * len(nodes), [0.0] * len(nodes)
+    contrastive = trainer.settings.objective == "nce"
     targets, labels, rates = [word], [1.0], [rate]
     for _ in range(trainer.settings.negatives):
         z = draw()
@@ -95,5 +100,5 @@ def targets_of(trainer, word, draw, rate):
         drawn = entry if z & 0xFFFFFFFF < threshold else other
         targets.append(drawn)
         labels.append(0.0)
-        rates.append(rate if drawn != word else 0.0)
-    return targets, labels, rates
+        rates.append(rate if drawn != word or contrastive else 0.0)
+    return targets, labels, rates, [float(trainer.shift[t]) if contrastive else 0.0 for t in targets]

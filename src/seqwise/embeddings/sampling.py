@@ -20,6 +20,27 @@ def noise_probabilities(counts: NDArray[np.int64], power: float = 0.75) -> NDArr
     return np.asarray(weights / weights.sum())
 
 
+def noise_shifts(
+    counts: NDArray[np.int64], keep: NDArray[np.float64], noise: NDArray[np.float64], negatives: int
+) -> NDArray[np.float64]:
+    """What noise-contrastive estimation takes off the score of each word before the sigmoid, (V,): log(K q / p).
+
+    The estimated model is P(w | h) = p(w) exp(w . h), with p(w) the share of the word among the words kept: a softmax whose
+    biases are fixed at what is best while vectors are 0. Its first probabilities add to 1 already; without the biases they
+    would add to V, and most of what is learned would be to make them smaller.
+
+    Args:
+        counts: how often each word was seen, (V,).
+        keep: with which probability an occurrence is kept, (V,).
+        noise: q, (V,).
+        negatives: K.
+
+    Source: Gutmann and Hyvarinen 2012; Mnih and Teh 2012 (normalising constants that are fixed).
+    """
+    share = counts * keep
+    return np.asarray(np.log(negatives * noise * share.sum() / share))
+
+
 def keep_probabilities(counts: NDArray[np.int64], sample: float, formula: SubSampling) -> NDArray[np.float64]:
     """With which probability an occurrence of each word is kept, (V,).
 
@@ -64,3 +85,10 @@ def alias_table(probabilities: NDArray[np.float64]) -> NDArray[np.uint32]:
         if left[rich] < 1:
             small.append(large.pop())
     return table
+
+
+def draw_words(table: NDArray[np.uint32], shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.int64]:
+    """Words drawn from an alias table."""
+    entries = random.integers(0, len(table), shape)
+    coins = random.integers(0, _ALL, shape, np.uint32)
+    return np.where(coins < table[entries, 0], entries, table[entries, 1])

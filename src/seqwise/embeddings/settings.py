@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Model = Literal["skipgram", "cbow"]
-Objective = Literal["negative", "hierarchical"]
+Objective = Literal["negative", "nce", "hierarchical"]
 Sharing = Literal["window", "pair"]
 
 
@@ -15,7 +15,7 @@ class EmbeddingSettings(BaseModel):
     """Model, objective, sizes and schedule; the defaults are those of the published word2vec where it has any.
 
     Sources: Mikolov et al. 2013a (skip-gram, CBOW) and 2013b (negative sampling, sub-sampling); Morin and Bengio 2005
-    (hierarchical softmax).
+    (hierarchical softmax); Gutmann and Hyvarinen 2012 (noise-contrastive estimation).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -25,7 +25,8 @@ class EmbeddingSettings(BaseModel):
         description="skipgram: a word predicts each word around it; cbow: the mean of the words around predicts it",
     )
     objective: Objective = Field(
-        default="negative", description="negative sampling, or hierarchical softmax over a Huffman tree"
+        default="negative",
+        description="negative sampling; nce: noise-contrastive estimation; hierarchical softmax over a Huffman tree",
     )
     size: int = Field(default=100, ge=1, le=4096, description="numbers in a vector")
     window: int = Field(
@@ -64,4 +65,5 @@ class EmbeddingSettings(BaseModel):
         if self.objective == "hierarchical":
             return f"{model}, hierarchical softmax"
         drawn = "pair" if self.model == "skipgram" and self.negatives_for == "pair" else "window"
-        return f"{model}, negative sampling: {self.negatives} negatives drawn for each {drawn}"
+        name = "negative sampling" if self.objective == "negative" else "noise-contrastive estimation"
+        return f"{model}, {name}: {self.negatives} negatives drawn for each {drawn}"

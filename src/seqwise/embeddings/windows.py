@@ -15,7 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqwise.embeddings.huffman import build_tree
-from seqwise.embeddings.sampling import alias_table, keep_probabilities, keep_thresholds, noise_probabilities
+from seqwise.embeddings.sampling import (
+    alias_table,
+    keep_probabilities,
+    keep_thresholds,
+    noise_probabilities,
+    noise_shifts,
+)
 from seqwise.embeddings.settings import EmbeddingSettings
 from seqwise.kernels.cpu import word_windows
 from seqwise.kernels.cpu.target import host
@@ -52,7 +58,7 @@ class Progress:
 
     @property
     def loss(self) -> float:
-        """Mean loss of a pair: -log P of the positive - sum of log(1 - P) of the negatives."""
+        """Mean loss of a pair: -log P of the positive - sum of log(1 - P) of the negatives or the noise."""
         return self.losses / self.pairs if self.pairs else float("nan")
 
 
@@ -79,8 +85,8 @@ class WindowTrainer:
         self.variant = word_windows.Variant(
             settings.model,
             settings.objective,
-            settings.negatives if settings.objective == "negative" else 0,
-            settings.negatives_for == "window" or settings.model == "cbow" or settings.objective != "negative",
+            0 if settings.objective == "hierarchical" else settings.negatives,
+            settings.negatives_for == "window" or settings.model == "cbow" or settings.objective == "hierarchical",
             dtype,
         )
         self.kernel = word_windows.load(self.variant, target)
@@ -96,8 +102,10 @@ class WindowTrainer:
             part[:] = (random.random(part.shape) - 0.5) / settings.size
         keep = keep_probabilities(counts, settings.sample, settings.sample_formula)
         self.keep = keep_thresholds(keep)
-        if settings.objective == "negative":
-            self.alias = alias_table(noise_probabilities(counts))
+        if self.variant.negatives:
+            noise = noise_probabilities(counts)
+            self.alias = alias_table(noise)
+            self.shift = noise_shifts(counts, keep, noise, settings.negatives).astype(dtype)
             self.outputs_of_a_word = settings.negatives + 1
         else:
             self.tree = build_tree(counts)
@@ -165,8 +173,8 @@ class WindowTrainer:
             "longest": LONGEST,
             **{name: array.ctypes.data for name, array in scratch.items()},
         }
-        if self.settings.objective == "negative":
-            fields["alias"] = self.alias.ctypes.data
+        if self.variant.negatives:
+            fields["alias"], fields["shift"] = self.alias.ctypes.data, self.shift.ctypes.data
         else:
             fields["paths"] = self.tree.offsets.ctypes.data
             fields["nodes"], fields["turns"] = self.tree.nodes.ctypes.data, self.tree.turns.ctypes.data
@@ -184,12 +192,13 @@ class WindowTrainer:
             "targets": np.zeros(groups * self.shape.targets, np.int64),
             "labels": _aligned((groups, self.lanes), self.dtype),
             "rates": _aligned((groups, self.lanes), self.dtype),
+            "shifts": _aligned((groups, self.lanes), self.dtype),
             "scores": _aligned((rows * self.shape.places + 2 * self.lanes,), self.dtype),
             "loss": _aligned((self.lanes,), self.dtype),
             "rate": np.zeros(1, self.dtype),
         }
         scratch["mean"][:] = scratch["means"].ctypes.data + np.arange(2) * scratch["means"].strides[0]
-        if self.settings.objective == "negative":
+        if self.variant.negatives:
             scratch["labels"][0, :: self.shape.places] = 1  # the word itself is the first of its group
         return scratch
 

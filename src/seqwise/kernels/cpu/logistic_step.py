@@ -2,14 +2,15 @@
 
 For N input rows x_c and a group of K output rows t_k with labels y_k in {0, 1} and learning rates r_k:
 
-    g_ck = r_k (y_k - sigmoid(x_c . t_k)),   x_c += sum_k g_ck t_k,   t_k += sum_c g_ck x_c,
+    g_ck = r_k (y_k - sigmoid(x_c . t_k - b_k)),   x_c += sum_k g_ck t_k,   t_k += sum_c g_ck x_c,
 
-with all products taken before all updates (of an input row that stands there twice, the second update sees the first).
-Three passes: products (an output row is read once for several input rows, in registers), errors (whole registers of
-scores), updates (column by column, so that the sums over c and over k stay in registers and every number is loaded and
-stored once). A rate of 0 is an output row that is not there: a place of the group that is left over, or a negative that is
-the positive. Rows may repeat on either side: every update is a load, an addition and a store, so none is lost. Nothing is
-atomic: threads that meet in one row may lose an update (Hogwild; Niu et al. 2011).
+(b_k are shifts, which noise-contrastive estimation has and the other objectives have not) with all products taken before
+all updates (of an input row that stands there twice, the second update sees the first). Three passes: products (an output
+row is read once for several input rows, in registers), errors (whole registers of scores), updates (column by column, so
+that the sums over c and over k stay in registers and every number is loaded and stored once). A rate of 0 is an output row
+that is not there: a place of the group that is left over, or a negative that is the positive. Rows may repeat on either
+side: every update is a load, an addition and a store, so none is lost. Nothing is atomic: threads that meet in one row may
+lose an update (Hogwild; Niu et al. 2011).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from seqwise.kernels.cpu.functions import sigmoid, softplus
 from seqwise.kernels.cpu.target import Target
 from seqwise.kernels.cpu.vector import I32, Value, Vector, Writer
 
-ARGUMENTS = ("rows", "into", "count", "targets", "labels", "rates", "scores", "columns", "loss")
+ARGUMENTS = ("rows", "into", "count", "targets", "labels", "rates", "scores", "columns", "loss", "shifts")
 """Of the function `step`, all integers.
 
 rows: address of N addresses of input rows.
@@ -33,6 +34,7 @@ labels, rates: addresses of one register each, the K numbers repeated every `pla
 scores: address of room for N * places + lanes numbers.
 columns: length of a row in registers.
 loss: address of a register to which the losses are added, or 0.
+shifts: address of one register like labels and rates; not read unless the step is written `shifted`.
 """
 
 
@@ -60,7 +62,7 @@ def choose_shape(targets: int, dtype: str, target: Target) -> Shape:
     return Shape(size, 1 << (size - 1).bit_length(), min(inputs, 4))
 
 
-def write_step(module: ir.Module, name: str, w: Writer, shape: Shape) -> None:
+def write_step(module: ir.Module, name: str, w: Writer, shape: Shape, *, shifted: bool = False) -> None:
     """Add the function to a module.
 
     Args:
@@ -68,6 +70,7 @@ def write_step(module: ir.Module, name: str, w: Writer, shape: Shape) -> None:
         name: What it is called.
         w: Any writer of the module (for its kind).
         shape: How many rows at once.
+        shifted: Whether scores have shifts.
     """
     step = Writer(module, name, w.kind, ARGUMENTS, local=True)
     a = step.arguments
@@ -78,7 +81,7 @@ def write_step(module: ir.Module, name: str, w: Writer, shape: Shape) -> None:
     if shape.inputs > 1:
         with step.loop(whole, a["count"]) as first:
             _products(step, shape, targets, first, 1)
-    _errors(step, shape)
+    _errors(step, shape, shifted)
     _updates(step, shape, targets)
     step.finish()
 
@@ -147,19 +150,24 @@ def _shuffle(w: Writer, a: Vector, b: Vector | None, lanes: list[int]) -> Vector
     return Vector(w, w.b.shuffle_vector(a.value, other, ir.Constant(ir.VectorType(I32, len(lanes)), lanes)))
 
 
-def _errors(w: Writer, shape: Shape) -> None:
-    """Scores become rate * (label - sigmoid(score))."""
+def _errors(w: Writer, shape: Shape, shifted: bool) -> None:
+    """Scores become rate * (label - sigmoid(score - shift))."""
     a, lanes = w.arguments, w.kind.lanes
+    shifts = w.load(a["shifts"]) if shifted else None
+
+    def score(first: Value) -> Vector:
+        read = w.load(w.at(a["scores"], first))
+        return read if shifts is None else read - shifts
+
     labels, rates = w.load(a["labels"]), w.load(a["rates"])
     numbers = w.mul(a["count"], shape.places)
     with w.when(w.b.icmp_signed("!=", a["loss"], ir.Constant(a["loss"].type, 0))), w.loop(0, numbers, lanes) as first:
-        s = w.load(w.at(a["scores"], first))
+        s = score(first)
         one = softplus(s - labels * s * 2.0)  # -log(sigmoid(s)) or -log(1 - sigmoid(s))
         there = w.b.and_(w.first_lanes(w.sub(numbers, first)), rates.is_(">", 0.0))
         w.store(w.load(a["loss"]) + one.where(there, 0.0), a["loss"])
     with w.loop(0, numbers, lanes) as first:
-        place = w.at(a["scores"], first)
-        w.store((labels - sigmoid(w.load(place))) * rates, place)
+        w.store((labels - sigmoid(score(first))) * rates, w.at(a["scores"], first))
 
 
 def _updates(w: Writer, shape: Shape, targets: list[Value]) -> None:

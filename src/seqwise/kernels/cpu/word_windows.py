@@ -15,7 +15,7 @@ way through the tree. Output rows are taken in groups of the step's size; a grou
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from llvmlite import ir
 
@@ -48,7 +48,8 @@ FIELDS = Fields(
         "labels",  # address of a register for each group: 1 for the positive
         "rates",  # address of a register for each group
         "scores",
-        "groups",  # of output rows (negative sampling)
+        "shift",  # address of (V,) numbers: what is taken off the score of each word (noise-contrastive estimation)
+        "shifts",  # address of a register for each group
         "loss",  # address of a register
         "paths",  # address of (V + 1,) int64: where the way of each word begins (hierarchical softmax)
         "nodes",  # address of int32: the inner nodes of all ways
@@ -65,22 +66,22 @@ class Variant(NamedTuple):
     """Which kernel.
 
     Attributes:
-        model: what predicts what.
-        objective: of which output rows.
-        negatives: how many for each positive (negative sampling).
-        shared: negatives are drawn once for a window, not for each pair (skip-gram with negative sampling).
+        model: "skipgram" or "cbow".
+        objective: "negative", "nce" or "hierarchical".
+        negatives: how many for each positive; 0 for hierarchical softmax.
+        shared: negatives are drawn once for a window, not for each pair (skip-gram).
         dtype: "float32" or "float64".
     """
 
-    model: Literal["skipgram", "cbow"]
-    objective: Literal["negative", "hierarchical"]
+    model: str
+    objective: str
     negatives: int
     shared: bool
     dtype: str
 
     def shape(self, target: Target) -> Shape:
         """How many rows the step takes at once."""
-        targets = self.negatives + 1 if self.objective == "negative" else min(6, target.lanes(self.dtype))
+        targets = self.negatives + 1 if self.negatives else min(6, target.lanes(self.dtype))
         return choose_shape(targets, self.dtype, target)
 
 
@@ -102,7 +103,8 @@ class _Windows:
         self.variant, self.shape = variant, variant.shape(target)
         self.module = new_module(target)
         self.w = Writer(self.module, "windows", Kind(variant.dtype, target), ("block",))
-        write_step(self.module, "step", self.w, self.shape)
+        self.shifted = variant.objective == "nce"
+        write_step(self.module, "step", self.w, self.shape, shifted=self.shifted)
 
     def write(self) -> str:
         w = self.w
@@ -195,12 +197,12 @@ class _Windows:
         register = w.kind.lanes * w.kind.size
         with w.loop(0, groups) as group:
             targets = w.add(f["targets"], w.mul(group, 8 * self.shape.targets))
-            labels, rates = (w.add(f[name], w.mul(group, register)) for name in ("labels", "rates"))
-            w.call("step", rows, into, count, targets, labels, rates, f["scores"], f["columns"], loss)
+            labels, rates, shifts = (w.add(f[name], w.mul(group, register)) for name in ("labels", "rates", "shifts"))
+            w.call("step", rows, into, count, targets, labels, rates, f["scores"], f["columns"], loss, shifts)
 
     def _choose_outputs(self, word: Value) -> Value:
         """Write addresses, labels and rates of the output rows; how many groups there are."""
-        if self.variant.objective == "negative":
+        if self.variant.negatives:
             return self._draw_negatives(word)
         return self._walk_tree(word)
 
@@ -209,6 +211,7 @@ class _Windows:
         positive = self._output(word)
         w.write(positive, f["targets"])
         self._set_lane(f["rates"], 0, self.rate)
+        self._set_shift(0, word)
         zero = ir.Constant(w.kind.scalar, 0.0)
         for k in range(1, self.variant.negatives + 1):
             z = self._draw()
@@ -218,8 +221,10 @@ class _Windows:
             first = w.b.icmp_unsigned("<", coin, self._unsigned32(other, 0))
             drawn = w.select(first, entry, self._unsigned32(other, 1))
             w.write(self._output(drawn), w.add(f["targets"], 8 * k))
-            # A negative that is the word itself does not count.
-            self._set_lane(f["rates"], k, w.b.select(w.equal(drawn, word), zero, self.rate))
+            # Negative sampling: a negative that is the word itself does not count. As noise it does.
+            rate = self.rate if self.shifted else w.b.select(w.equal(drawn, word), zero, self.rate)
+            self._set_lane(f["rates"], k, rate)
+            self._set_shift(k, drawn)
         for k in range(self.variant.negatives + 1, self._groups * self.shape.targets):
             w.write(positive, w.add(f["targets"], 8 * k))  # a place that is left over: its rate stays 0
         return integer(self._groups)
@@ -249,6 +254,12 @@ class _Windows:
 
     def _output(self, row: Value) -> Value:
         return self.w.add(self.f["outputs"], self.w.mul(row, self.f["stride"]))
+
+    def _set_shift(self, k: int, word: Value) -> None:
+        if self.shifted:
+            place = self.w.at(self.f["shift"], word)
+            shift = self.w.b.load(self.w.b.inttoptr(place, POINTER), typ=self.w.kind.scalar, align=self.w.kind.size)
+            self._set_lane(self.f["shifts"], k, shift)
 
     def _set_lane(self, base: Value, k: int, value: Value) -> None:
         """The number of output row k of all, in every place of its group's register where it belongs."""

@@ -132,3 +132,31 @@ def test_training_with_vectors_that_are_not_there_is_one_sentence(data, tmp_path
     answer = call(*options, "--freeze-vectors", "--overwrite")
     assert answer.code == 2
     assert "model.vectors names none" in answer.err
+
+
+def test_vectors_are_trained_first_on_labelled_and_unlabelled_texts(data, tmp_path):
+    (tmp_path / "more.txt").write_text("a warm film\nnothing but warm words\n" * 3)
+    quick = ("--set", "training.epochs=1", "--set", "model.hidden_size=4", "--set", "model.num_layers=1")
+    train = ("train", data, "--text", "review", "--label", "sentiment", "--out", tmp_path / "m")
+    pretrain = ("--pretrain-vectors", "--unlabelled", tmp_path / "more.txt", "--set", "model.pretraining={epochs: 2}")
+    answer = call(*train, *pretrain, *quick)
+    assert answer.code == 0, answer.err
+    said = " ".join(answer.err.split())
+    assert "Training word vectors on the training texts and more.txt" in said
+    assert "words of the training and the unlabelled texts (skip-gram" in said
+    assert "2 epochs), they have 19 of the 19 words of the vocabulary" in said
+    assert call("predict", tmp_path / "m", "a warm film").code == 0
+    answer = call(*train, "--overwrite", "--unlabelled", tmp_path / "more.txt")
+    assert answer.code == 2
+    assert "pretrain_vectors is not set" in answer.err
+
+
+def test_a_comparison_may_switch_the_training_of_vectors(data, tmp_path):
+    (tmp_path / "more.txt").write_text("a warm film\n" * 3)
+    answer = call(
+        *("compare", data, "--text", "review", "--label", "sentiment", "--out", tmp_path / "c", "--seeds", "1"),
+        *("--vary", "model.pretrain_vectors=false,true", "--set", f"data.unlabelled={tmp_path / 'more.txt'}"),
+        *("--set", "training.epochs=1", "--set", "model.hidden_size=4", "--set", "model.num_layers=1", "--jobs", "1"),
+    )
+    assert answer.code == 0, answer.err
+    assert "Skipped" not in answer.out

@@ -78,7 +78,9 @@ def test_a_checkpoint_of_other_vectors_is_refused(file, tmp_path):
         ({"embedding_size": 9}, "embedding_size is 9, and the vectors of .* have 7 numbers"),
         ({"architecture": "linear"}, "the architecture 'linear' has none"),
         ({"embedding": "one_hot"}, "embedding is 'one_hot'"),
-        ({"vectors": None, "freeze_vectors": True}, r"model\.vectors names none"),
+        ({"vectors": None, "freeze_vectors": True}, r"model\.vectors names none, and pretrain_vectors is not set"),
+        ({"pretrain_vectors": True}, "are trained .pretrain_vectors., not both"),
+        ({"pretraining": {"epochs": 1}}, "pretrain_vectors is not set"),
         ({"vectors": ""}, "vectors"),
     ],
 )
@@ -88,10 +90,23 @@ def test_what_does_not_go_with_vectors_is_refused(file, values, message):
 
 
 def test_vectors_of_another_language_are_refused(file):
-    with pytest.raises(ConfigurationError, match="no word of the training texts has a vector"):
+    with pytest.raises(ConfigurationError, match=r"vectors\.txt\.gz has no word of the training texts"):
         SequenceClassifier(vectors=file, **SMALL).fit([f"ni{i} hao{i} ma" for i in range(20)], [0, 1] * 10)
 
 
 def test_a_size_of_its_own_is_accepted_where_it_is_that_of_the_vectors(file):
     model = SequenceClassifier(vectors=file, embedding_size=7, **SMALL).fit(TEXTS, LABELS)
     assert model.settings_.model.embedding_size == 7
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_a_rare_word_of_the_training_texts_that_has_a_vector_stays_in_the_vocabulary(tmp_path, frozen):
+    WordVectors(["good", "splendid"], [[1.0, 2.0], [3.0, 4.0]]).save(tmp_path / "v.txt")
+    rare = ["good splendid day", "bad awful day", *TEXTS]
+    few = {**SMALL, "min_count": 3, "vectors": str(tmp_path / "v.txt"), "freeze_vectors": frozen, "validation": 0.0}
+    looked_up = table(SequenceClassifier(**few).fit(rare, ["yes", "no", *LABELS]))
+    assert "splendid" in looked_up
+    assert "awful" not in looked_up
+    assert (looked_up["splendid"] == [3.0, 4.0]).all() == frozen
+    few["max_vocabulary"] = 3
+    assert "splendid" not in table(SequenceClassifier(**few).fit(rare, ["yes", "no", *LABELS])), "the limit holds"

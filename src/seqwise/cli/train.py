@@ -79,6 +79,20 @@ def train(
     vectors: Annotated[
         str | None, typer.Option(help="File of word vectors to start from: model.vectors.", metavar="FILE")
     ] = None,
+    pretrain_vectors: Annotated[
+        bool | None,
+        typer.Option(
+            "--pretrain-vectors",
+            help="Train them first, on the training texts: model.pretrain_vectors, model.pretraining.",
+            show_default=False,
+        ),
+    ] = None,
+    unlabelled: Annotated[
+        str | None,
+        typer.Option(
+            help="Further texts for that: a text file, one a line, or a table: data.unlabelled.", metavar="FILE"
+        ),
+    ] = None,
     freeze_vectors: Annotated[
         bool | None,
         typer.Option("--freeze-vectors", help="They stay as they are: model.freeze_vectors.", show_default=False),
@@ -115,6 +129,7 @@ def train(
       seqwise train sms_spam --test sms_spam --positive spam --out spam-model
       seqwise train sms_spam --positive spam --out m --threshold precision=0.99 --calibrate platt
       seqwise train tweets.csv --text tweet --label tone --out m --imbalance logit_adjusted
+      seqwise train tweets.csv --text tweet --label tone --out m --pretrain-vectors --unlabelled more.txt
       seqwise train names.tsv --text name --label sex --out m --time-budget 5m --set model.cell=gru
     """
     started = time.monotonic()  # the imports that follow count: they take seconds on a cold machine
@@ -130,7 +145,9 @@ def train(
             "data.label": label,
             "data.weight": weight,
             "model.architecture": model,
+            "data.unlabelled": unlabelled,
             "model.vectors": vectors,
+            "model.pretrain_vectors": pretrain_vectors,
             "model.freeze_vectors": freeze_vectors,
             "training.time_budget": time_budget,
             "training.device": device,

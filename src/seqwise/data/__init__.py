@@ -11,6 +11,7 @@ from seqwise.data.sources import DataSource, resolve
 from seqwise.data.splits import stratified_split
 from seqwise.data.synthesis import synthesise
 from seqwise.data.tables import Table, open_table
+from seqwise.data.unlabelled import UnlabelledTexts
 from seqwise.data.writing import write_table
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Sampler",
     "StreamedColumn",
     "Table",
+    "UnlabelledTexts",
     "find_duplicates",
     "find_separator",
     "get_data",

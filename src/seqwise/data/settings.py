@@ -19,6 +19,12 @@ class DataSettings(BaseModel):
         "'none' takes every text as one label",
     )
     weight: str | None = Field(default=None, description="column of the sample weights")
+    unlabelled: str | None = Field(
+        default=None,
+        min_length=1,
+        description="texts without classes, from which word vectors are trained too (model.pretrain_vectors): a text file, "
+        "one a line; a table with the column of the texts; or a data set with an unlabelled part",
+    )
     validation: float = Field(
         default=0.1, ge=0, lt=1, description="share split off, class by class, when there is no validation part"
     )

@@ -13,13 +13,12 @@ import numpy as np
 import torch
 
 from seqwise.data import StreamedColumn
-from seqwise.embeddings import WordVectors
 from seqwise.estimators.balancing import check_linear, log_shares, shift_of_treatment
 from seqwise.estimators.examples import Part
 from seqwise.estimators.fitting import Fitting, count_classes, fingerprint_of
 from seqwise.estimators.joining import TYPICAL, fit_label_scales, fit_scales, fit_shift, mixture
 from seqwise.estimators.linear import fit_linear_part
-from seqwise.estimators.pretrained import Coverage, give_vectors, mark_of
+from seqwise.estimators.pretrained import Coverage, GivenVectors, give_vectors
 from seqwise.estimators.sections import Sections
 from seqwise.estimators.synthetic import check_synthetic, refit_head
 from seqwise.metrics import quick_figures, quick_label_figures
@@ -140,7 +139,7 @@ class SequenceFit:
     callbacks: Sequence[Callback] = ()
     folder: Path | None = None
     resume: bool = False
-    vectors: WordVectors | None = None
+    vectors: GivenVectors | None = None
 
     def fit(self, training: Part, held_out: Part | None) -> tuple[FittedModel, EncodedExamples | None]:
         """Fit every part on its own, then join them.
@@ -162,7 +161,7 @@ class SequenceFit:
         self, training: Part, held_out: Part | None, folder: Path | None
     ) -> tuple[FittedModel, EncodedExamples | None]:
         text, model = self.sections.text, self.sections.model
-        features = TextFeatures(text, model, folder)
+        features = TextFeatures(text, model, folder, None if self.vectors is None else self.vectors.know)
         examples = training.fitted(features)
         held = None if held_out is None else held_out.encoded(features)
         multilabel = training.targets.ndim == 2
@@ -184,7 +183,7 @@ class SequenceFit:
         if "recurrent" in module.parts:
             if self.vectors is not None and features.pipeline is not None:
                 part = cast(RecurrentPart, module.parts["recurrent"])
-                fitted.coverage = give_vectors(part, features.pipeline.vocabulary, self.vectors, str(model.vectors))
+                fitted.coverage = give_vectors(part, features.pipeline.vocabulary, self.vectors)
             loop = Fitting(
                 self.sections.training,
                 self.sections.imbalance,
@@ -192,7 +191,7 @@ class SequenceFit:
                 callbacks=self.callbacks,
                 folder=self.folder,
                 resume=self.resume,
-                fingerprint=fingerprint_of(examples) + mark_of(self.vectors),
+                fingerprint=fingerprint_of(examples) + ("" if self.vectors is None else self.vectors.mark),
             )
             fitted.history = loop(module.parts["recurrent"], examples, held)
             if not fitted.history.interrupted:

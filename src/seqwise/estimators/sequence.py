@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from seqwise.embeddings import EmbeddingSettings
 from seqwise.errors import ConfigurationError, ModelFolderError
 from seqwise.estimators.choices import CHOSEN, Profile, choose
 from seqwise.estimators.decisions import SAVED, distorts, fit_decisions, fit_label_decisions
@@ -79,6 +80,8 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         embedding: str = "learned",
         embedding_size: int | str = AUTO,
         vectors: str | None = None,
+        pretrain_vectors: bool = False,
+        pretraining: EmbeddingSettings | dict[str, Any] | None = None,
         freeze_vectors: bool = False,
         position_embedding: int | str = AUTO,
         hidden_size: int | str = AUTO,
@@ -153,6 +156,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         )
         self.position_embedding = position_embedding
         self.vectors, self.freeze_vectors = vectors, freeze_vectors
+        self.pretrain_vectors, self.pretraining = pretrain_vectors, pretraining
         self.hidden_size, self.num_layers, self.bidirectional = hidden_size, num_layers, bidirectional
         self.pooling, self.head_layers, self.dropout = pooling, head_layers, dropout
         self.embedding_dropout, self.word_dropout = embedding_dropout, word_dropout
@@ -205,6 +209,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         sample_weight: Iterable[float] | None = None,
         *,
         validation_data: tuple[Any, ...] | None = None,
+        unlabelled: Iterable[Text] | None = None,
         folder: str | Path | None = None,
         resume: bool = False,
         callbacks: Sequence[Callback] = (),
@@ -218,6 +223,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
             sample_weight: n non-negative factors of the loss; scaled to mean one.
             validation_data: (X, y) or (X, y, sample_weight) to choose by; without it a stratified share of the data is held
                 back. With `refit` these examples too are learned from in the end.
+            unlabelled: further texts for `pretrain_vectors`, read more than once: a list, or what can be iterated again.
             folder: where history.jsonl and checkpoints/ go; None writes nothing.
             resume: go on from the newest checkpoint in `folder`.
             callbacks: further callbacks of the training loop.
@@ -236,12 +242,15 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
             texts, targets, weights, self.code_, self.validation, validation_data, seed=self.seed, unit=self.unit
         )
         profile = Profile.of(training.texts, len(self.classes_), sections.text, multilabel=self.code_.multilabel)
-        self.settings_, vectors = read_pretrained(sections, choose(profile, sections))
+        where = None if folder is None else Path(folder)
+        self.settings_, vectors = read_pretrained(
+            sections, choose(profile, sections), training.texts, unlabelled, where
+        )
         fit = SequenceFit(
             self.settings_,
             self.classes_.tolist(),
             callbacks=[*([Progress(verbose=True)] if self.verbose else []), *callbacks],
-            folder=None if folder is None else Path(folder),
+            folder=where,
             resume=resume,
             vectors=vectors,
         )

@@ -155,6 +155,7 @@ def fit_model(
         whole.labels,
         whole.weights,
         validation_data=(held.texts, held.labels, held.weights) if own and held else None,
+        unlabelled=data.unlabelled,
         folder=folder,
         resume=resume,
         callbacks=callbacks,

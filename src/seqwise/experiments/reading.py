@@ -14,6 +14,7 @@ from seqwise.data import (
     DataSource,
     Duplicates,
     Examples,
+    UnlabelledTexts,
     find_duplicates,
     label_matrix,
     load_examples,
@@ -113,6 +114,7 @@ class TrainingData:
         counts: examples of each class in all of the training file, held-back ones included.
         duplicates: texts that occur more than once, within the training file and across to the test part.
         notes: what a person should know about the data, one sentence each.
+        unlabelled: further texts, from which word vectors are trained.
     """
 
     name: str
@@ -127,6 +129,7 @@ class TrainingData:
     counts: dict[str, int]
     duplicates: Duplicates
     notes: list[str]
+    unlabelled: UnlabelledTexts | None = None
 
     @property
     def multilabel(self) -> bool:
@@ -184,6 +187,7 @@ def read_training_data(
     """
     source = resolve(data)
     text, label = columns_of(settings, source)
+    unlabelled = None if settings.unlabelled is None else UnlabelledTexts(settings.unlabelled, text)
     stated = {None: "auto", NO_SEPARATOR: None}.get(settings.separator, settings.separator)
     examples = load_examples(source.table("train"), text, label, settings.weight, separator=stated)
     whole, separator = _part(examples), examples.separator
@@ -227,6 +231,7 @@ def read_training_data(
         counts={name: counts[name] for name in classes},
         duplicates=duplicates,
         notes=_notes(counts, training, held, None if settings.separator else separator),
+        unlabelled=unlabelled,
     )
 
 

@@ -115,6 +115,9 @@ def run_training(request: TrainingRequest, say: Say = lambda message: None) -> T
     if data.validation is not None:
         thresholds = baseline_thresholds(baseline, data.validation, data.classes, request.decisions, request.positive)
         baseline = baseline.with_thresholds(thresholds)
+    if configuration.model.pretrain_vectors:
+        more = "" if data.unlabelled is None else f" and {data.unlabelled.path.name}"
+        say(f"Training word vectors on the training texts{more}")
     model = fit_model(
         data,
         configuration,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,18 @@ class TextFeatures:
         text: settings with the unit decided ("auto" is not accepted here).
         model: settings with the n-gram ranges decided.
         folder: where encoded texts are kept in memory-mapped files; None keeps them in memory.
+        wanted: tells of a symbol below `text.min_count` whether it stays in the vocabulary nevertheless.
     """
 
-    def __init__(self, text: TextSettings, model: ModelSettings, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        text: TextSettings,
+        model: ModelSettings,
+        folder: Path | None = None,
+        wanted: Callable[[str], bool] | None = None,
+    ) -> None:
         self.folder = folder
-        self.pipeline = TextPipeline(text) if model.architecture != "linear" else None
+        self.pipeline = TextPipeline(text, wanted) if model.architecture != "linear" else None
         self.ngrams: NgramFeatures | None = None
         if model.architecture != "recurrent":
             self.ngrams = NgramFeatures(

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from seqwise.cells import LIBRARY
+from seqwise.embeddings.settings import EmbeddingSettings
 from seqwise.errors import nearest
 
 POOLINGS = ("last", "mean", "max", "attention")
@@ -23,9 +24,11 @@ class ModelSettings(BaseModel):
             are either part alone.
         cell: name of a recurrence of `seqwise.cells`.
         embedding: "learned" vectors, or "one_hot" symbols (small vocabularies only).
-        embedding_size: D of a learned embedding; with `vectors`, always theirs.
+        embedding_size: D of a learned embedding; with vectors, always theirs.
         vectors: a file of word vectors from which the embedding starts; words without one start at random.
-        freeze_vectors: the vectors of the file stay as they are; only those of the other words are learned.
+        pretrain_vectors: the vectors are trained on the training texts, and on unlabelled ones where there are such.
+        pretraining: how; what is left out is as in `PRETRAINING`, the size `embedding_size`, the seed that of training.
+        freeze_vectors: the given or trained vectors stay as they are; only those of the other words are learned.
         position_embedding: so many learned vectors, one a position, are added to the embedded symbols; for sequences in
             which the place of a symbol means something in itself. 0: none.
         hidden_size: H of each direction.
@@ -55,6 +58,8 @@ class ModelSettings(BaseModel):
     embedding: Literal["learned", "one_hot"] = "learned"
     embedding_size: int = Field(default=100, ge=1)
     vectors: str | None = Field(default=None, min_length=1)
+    pretrain_vectors: bool = False
+    pretraining: EmbeddingSettings | None = None
     freeze_vectors: bool = False
     position_embedding: int = Field(default=0, ge=0, le=100_000)
     hidden_size: int = Field(default=128, ge=1)

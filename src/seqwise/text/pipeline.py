@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -30,10 +30,12 @@ class TextPipeline:
 
     Args:
         settings: `unit="auto"` is decided by `fit`, after which `self.settings` holds the decision.
+        wanted: tells of a token below `min_count` whether it stays in the vocabulary nevertheless; None: none does.
     """
 
-    def __init__(self, settings: TextSettings | None = None) -> None:
+    def __init__(self, settings: TextSettings | None = None, wanted: Callable[[str], bool] | None = None) -> None:
         self.settings = settings or TextSettings()
+        self._wanted = wanted
         self._tokenizer: Tokenizer | None = None
         self._vocabulary: Vocabulary | None = None
         self._subwords: Subwords | None = None
@@ -65,7 +67,9 @@ class TextPipeline:
         Sub-words are learned first; `max_vocabulary` is how many.
         """
         texts = self._decide(texts)
-        self._vocabulary = Vocabulary.fit(map(self.tokenizer, texts), self.settings.max_vocabulary, self._least)
+        self._vocabulary = Vocabulary.fit(
+            map(self.tokenizer, texts), self.settings.max_vocabulary, self._least, self._wanted
+        )
         return self
 
     def encode(self, texts: Iterable[Text], *, folder: str | Path | None = None) -> Ragged:
@@ -99,7 +103,7 @@ class TextPipeline:
                 ids += [seen.setdefault(token, len(seen)) for token in row]
             writer.append(np.array(ids, np.int32), lengths)
         provisional = writer.finish()
-        self._vocabulary = Vocabulary.from_counts(counter, self.settings.max_vocabulary, self._least)
+        self._vocabulary = Vocabulary.from_counts(counter, self.settings.max_vocabulary, self._least, self._wanted)
         final_ids = self._vocabulary.encode(seen)
         result = RaggedWriter(folder)
         for start in range(0, len(provisional), _ROWS):

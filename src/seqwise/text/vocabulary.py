@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,24 +34,41 @@ class Vocabulary:
         self._ids = {token: i for i, token in enumerate(self.tokens)}
 
     @classmethod
-    def fit(cls, tokens: Iterable[Sequence[str]], max_size: int = 30_000, min_count: int = 1) -> Vocabulary:
+    def fit(
+        cls,
+        tokens: Iterable[Sequence[str]],
+        max_size: int = 30_000,
+        min_count: int = 1,
+        wanted: Callable[[str], bool] | None = None,
+    ) -> Vocabulary:
         """Counts the tokens of all texts and keeps the most frequent.
 
         Args:
             tokens: one list of tokens a text.
             max_size: how many are kept at most, besides the three special ones.
-            min_count: a token seen less often is left out.
+            min_count: a token seen less often is left out, unless it is wanted.
+            wanted: tells of a rarer token whether it stays.
         """
         counter: Counter[str] = Counter()
         for row in tokens:
             counter.update(row)
-        return cls.from_counts(counter, max_size, min_count)
+        return cls.from_counts(counter, max_size, min_count, wanted)
 
     @classmethod
-    def from_counts(cls, counts: Counter[str], max_size: int = 30_000, min_count: int = 1) -> Vocabulary:
-        """As `fit`, from tokens that are counted already."""
+    def from_counts(
+        cls,
+        counts: Counter[str],
+        max_size: int = 30_000,
+        min_count: int = 1,
+        wanted: Callable[[str], bool] | None = None,
+    ) -> Vocabulary:
+        """As `fit`, from tokens that are counted already; a rarer token that is wanted stays (within `max_size`)."""
         # A text that holds "<unk>" (prepared corpora do) means the special token.
-        ordinary = [(token, n) for token, n in counts.items() if n >= min_count and token not in SPECIAL_TOKENS]
+        ordinary = [
+            (token, n)
+            for token, n in counts.items()
+            if token not in SPECIAL_TOKENS and (n >= min_count or (wanted is not None and wanted(token)))
+        ]
         ordinary.sort(key=lambda item: (-item[1], item[0]))
         kept = ordinary[:max_size]
         special = counts["<pad>"] + counts["<eos>"]

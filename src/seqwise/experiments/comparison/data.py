@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from seqwise.data import find_duplicates, stratified_split
+from seqwise.data import UnlabelledTexts, find_duplicates, stratified_split
 from seqwise.errors import ConfigurationError, DataError
 from seqwise.experiments.configuration import Configuration
 from seqwise.experiments.reading import Part, Say, read_training_data
@@ -19,11 +19,12 @@ CUT = 0  # the seed of the cut and of the folds: these stay, whatever the seeds 
 
 @dataclass(frozen=True)
 class Parts:
-    """What one run sees; `test` is only answered."""
+    """What one run sees; `test` is only answered, and word vectors may be trained on `unlabelled` texts too."""
 
     training: Part
     validation: Part
     test: Part
+    unlabelled: UnlabelledTexts | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class ComparisonData:
         folds: the fold of each example, (n,), or None.
         fingerprint: of texts, labels, weights and division.
         notes: what a person should know, one sentence each.
+        unlabelled: further texts, from which word vectors are trained.
     """
 
     name: str
@@ -55,6 +57,7 @@ class ComparisonData:
     folds: np.ndarray | None
     fingerprint: str
     notes: list[str] = field(default_factory=list)
+    unlabelled: UnlabelledTexts | None = None
 
     @property
     def multilabel(self) -> bool:
@@ -83,9 +86,9 @@ class ComparisonData:
             absent = class_counts(rest, self.classes) == 0
             watched = self.validation.targets(self.classes)
             known = ~(watched[:, absent].any(axis=1) if self.multilabel else absent[watched])
-            return Parts(rest, part_at(self.validation, np.flatnonzero(known)), test)
+            return Parts(rest, part_at(self.validation, np.flatnonzero(known)), test, self.unlabelled)
         kept, held = stratified_split(strata(rest, self.classes), self.share, seed)
-        return Parts(part_at(rest, kept), part_at(rest, held), test)
+        return Parts(part_at(rest, kept), part_at(rest, held), test, self.unlabelled)
 
     def class_sizes(self) -> dict[str, int]:
         """Return the examples of each class outside the test part."""
@@ -134,6 +137,8 @@ def read_comparison_data(
     for part in (rest, tested, *([] if read.validation is None else [read.validation])):
         _update(digest, part)
     digest.update(repr((read.classes, settings.validation, folds)).encode())
+    if settings.unlabelled is not None:
+        digest.update(settings.unlabelled.encode())
     return ComparisonData(
         name=read.name,
         text=read.text,
@@ -146,6 +151,7 @@ def read_comparison_data(
         folds=numbers,
         fingerprint=digest.hexdigest()[:16],
         notes=notes,
+        unlabelled=read.unlabelled,
     )
 
 

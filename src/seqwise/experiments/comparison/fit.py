@@ -65,6 +65,7 @@ def fit_and_answer(
         training.labels,
         training.weights,
         validation_data=(held.texts, held.labels, held.weights),
+        unlabelled=parts.unlabelled if configuration.model.pretrain_vectors else None,
         callbacks=callbacks,
     )
     if estimator.fit_history_.interrupted:

@@ -146,7 +146,8 @@ def run_tuning(request: TuningRequest, say: Say = lambda message: None) -> Searc
     space = space_of(base)
     fingerprint = _fingerprint(data, request, space)
     study = open_study(optuna, request.folder, fingerprint, base.training.seed)
-    parts = Parts(data.training, data.validation, part_at(data.validation, np.array([], dtype=np.int64)))
+    nothing = part_at(data.validation, np.array([], dtype=np.int64))
+    parts = Parts(data.training, data.validation, nothing, data.unlabelled)
 
     def attempt(configuration: Configuration, callback: Callback | None) -> tuple[float, RunResult]:
         return _attempt(configuration, parts, data.classes, request, callback)

@@ -35,6 +35,14 @@ class HuffmanTree:
         part = slice(self.offsets[word], self.offsets[word + 1])
         return self.nodes[part], self.turns[part]
 
+    def ways(self, words: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.uint8], NDArray[np.bool_]]:
+        """Nodes and turns of the ways to some words, (N, K) with K the longest, and True where they are not filled up."""
+        lengths = np.diff(self.offsets)[words]
+        steps = np.arange(lengths.max(initial=0))
+        there = steps < lengths[:, None]
+        at = np.where(there, self.offsets[words][:, None] + steps, 0)
+        return self.nodes[at], self.turns[at], there
+
 
 def build_tree(counts: NDArray[np.int64]) -> HuffmanTree:
     """The Huffman tree of word counts that fall from first to last, (V,).

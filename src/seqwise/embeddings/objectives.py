@@ -42,9 +42,12 @@ class Objective:
         """Gradient with respect to all output rows, (V, D)."""
         if self.targets is None:
             return self.errors.T @ self.h
-        changes = (self.errors[:, :, None] * self.h[:, None]).flatten(0, 1)
-        zeros = self.h.new_zeros(self.vocabulary, self.h.shape[1])
-        return zeros.index_add_(0, self.targets.flatten(), changes)
+        return self.h.new_zeros(self.vocabulary, self.h.shape[1]).index_add_(0, *self.changes())
+
+    def changes(self) -> tuple[Tensor, Tensor]:
+        """The same as a sum over the targets: which row, (N K,), and its gradient, (N K, D)."""
+        assert self.targets is not None, "all rows change"
+        return self.targets.flatten(), (self.errors[:, :, None] * self.h[:, None]).flatten(0, 1)
 
 
 def full_softmax(h: Tensor, outputs: Tensor, words: Tensor, upstream: Tensor) -> Objective:

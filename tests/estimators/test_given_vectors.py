@@ -1,5 +1,7 @@
 """Word vectors of a file in the classifier: coverage, frozen or tuned, saved with the model."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -110,3 +112,11 @@ def test_a_rare_word_of_the_training_texts_that_has_a_vector_stays_in_the_vocabu
     assert (looked_up["splendid"] == [3.0, 4.0]).all() == frozen
     few["max_vocabulary"] = 3
     assert "splendid" not in table(SequenceClassifier(**few).fit(rare, ["yes", "no", *LABELS])), "the limit holds"
+
+
+def test_a_name_alone_is_looked_for_among_the_data_sets(file, tmp_path, monkeypatch):
+    monkeypatch.setenv("SEQWISE_DATA", str(tmp_path))
+    (tmp_path / "embeddings").mkdir()
+    (tmp_path / "embeddings" / "small.txt.gz").write_bytes(Path(file).read_bytes())
+    model = SequenceClassifier(vectors="small.txt.gz", **SMALL).fit(TEXTS, LABELS)
+    assert model.fitted_.coverage.known == 5

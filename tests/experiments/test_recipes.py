@@ -1,14 +1,29 @@
 import importlib
+import json
+from dataclasses import replace
 
 import pytest
 
-from seqwise.errors import ConfigurationError
+from seqwise.errors import ConfigurationError, FileError
+from seqwise.experiments import recipes
 from seqwise.experiments.configuration import build_configuration
-from seqwise.experiments.recipes import PROGRAMS, Reproduction, load_recipe, recipe_names, recipe_title
+from seqwise.experiments.recipe_variants import merged, table_of
+from seqwise.experiments.recipes import (
+    PROGRAMS,
+    Recipe,
+    Reference,
+    Reproduction,
+    ReproductionRequest,
+    Variant,
+    load_recipe,
+    recipe_names,
+    recipe_title,
+    reproduce,
+)
 
 NAMED = {
     *("imdb-bow", "imdb-rnn", "imdb-lstm", "imdb", "names-gender", "names-language", "sms-spam"),
-    *("tweets-airline", "trec", "reuters52", "dna-splice"),
+    *("tweets-airline", "trec", "reuters52", "dna-splice", "tweets-lstm", "imdb-vectors"),
 }
 FILES = sorted(set(recipe_names()) - set(PROGRAMS))
 
@@ -21,7 +36,7 @@ def test_every_promised_recipe_is_in_the_package():
 def test_every_recipe_is_a_valid_configuration_with_a_reference(name):
     recipe = load_recipe(name)
     assert recipe.recipe == name, "the file is called after the recipe"
-    assert (recipe.reference.accuracy or recipe.reference.macro_f1) is not None
+    assert any(value for name, value in recipe.reference if name != "source")
     build_configuration(base=recipe.configuration)
 
 
@@ -29,7 +44,7 @@ def test_every_recipe_is_a_valid_configuration_with_a_reference(name):
 def test_every_recipe_names_a_data_set_of_the_catalogue(name):
     from seqwise.data import list_data
 
-    assert load_recipe(name).data in {entry["name"] for entry in list_data()}
+    assert {entry["name"] for entry in list_data()} >= set(load_recipe(name).data_sets)
 
 
 @pytest.mark.parametrize("name", sorted(PROGRAMS))
@@ -68,3 +83,80 @@ def test_reference_and_own_figure_stand_side_by_side(tmp_path):
     )
     assert result.rows() == [["accuracy", "0.760", "0.800"], ["macro f1", "0.500", "-"]]
     assert {"recipe", "reference", "test", "seconds"} <= result.to_dict().keys()
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """A recipe of three variants on a small data set, one of which asks for a file that is not here."""
+    rows = [(f"{mood} {thing} {n}", mood) for n in range(20) for mood in ("good", "bad") for thing in ("day", "work")]
+    for part in ("train", "test"):
+        (tmp_path / "toy").mkdir(exist_ok=True)
+        lines = "".join(f"{text}\t{label}\n" for text, label in rows)
+        (tmp_path / "toy" / f"{part}.tsv").write_text("text\tlabel\n" + lines)
+    recipe = Recipe(
+        recipe="toy",
+        title="Toy",
+        data=[str(tmp_path / "toy")],
+        reference=Reference(source="nobody", balanced_accuracy=0.5),
+        configuration={
+            "text": {"unit": "words"},
+            "model": {"architecture": "recurrent", "hidden_size": 4, "num_layers": 1, "embedding_size": 5},
+            "training": {"epochs": 1},
+        },
+        variants={
+            "first": Variant(),
+            "larger": Variant(changes={"model": {"hidden_size": 6}}),
+            "given": Variant(changes={"model": {"vectors": "none.vec"}}),
+            "other": Variant(instead={"model": {"architecture": "linear"}}),
+        },
+    )
+    monkeypatch.setattr(recipes, "load_recipe", lambda name: recipe)
+    return recipe
+
+
+def test_variants_run_one_after_the_other_and_stand_in_one_table(toy, tmp_path):
+    said: list[str] = []
+    result = reproduce(ReproductionRequest("toy", folder=tmp_path / "runs", device="cpu", say=said.append))
+    assert [run["variant"] for run in result.runs] == ["first", "larger", "other"]
+    assert any("given: left out, there is no file none.vec" in line for line in said)
+    header, rows = table_of(result.runs)
+    assert [row[1] for row in rows] == ["n-grams", "first", "larger", "other"]
+    assert header == ["data", "variant", "accuracy", "macro f1", "balanced accuracy", "on validation", "seconds"]
+    assert rows[3][2] == "1.000"
+    assert result.to_dict()["runs"] == result.runs
+    configs = [json.loads(path.read_text()) for path in sorted((tmp_path / "runs").glob("*/config.json"))]
+    assert sorted(c["settings"]["model"]["hidden_size"] for c in configs) == [4, 6, 128]
+
+
+def test_variants_that_are_finished_are_not_run_again(toy, tmp_path):
+    request = ReproductionRequest("toy", folder=tmp_path / "runs", device="cpu")
+    first = reproduce(request)
+    (path,) = tmp_path.glob("runs/*larger/variant.json")
+    path.unlink()
+    again = reproduce(replace(request, resume=True))
+    assert [run["test"] for run in again.runs] == [run["test"] for run in first.runs]
+    assert again.runs[0] == first.runs[0], "its seconds too: it was not run"
+
+
+def test_the_first_variant_has_to_run(toy, tmp_path):
+    request = ReproductionRequest("toy", folder=tmp_path / "runs", device="cpu", overrides=("model.vectors=none.vec",))
+    with pytest.raises(FileError, match=r"there is no file none\.vec"):
+        reproduce(request)
+
+
+def test_changes_are_merged_key_by_key():
+    base = {"text": {"clean": "tweets", "stems": "en"}, "model": {"cell": "gru"}}
+    assert merged(base, {"text": {"stems": None}, "training": {"epochs": 1}}) == {
+        "text": {"clean": "tweets", "stems": None},
+        "model": {"cell": "gru"},
+        "training": {"epochs": 1},
+    }
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_variant_is_a_valid_configuration(name):
+    recipe = load_recipe(name)
+    assert recipe.variants or isinstance(recipe.data, str), "several data sets are for variants"
+    for variant in recipe.variants.values():
+        build_configuration(base=merged(recipe.configuration, variant.changes))
+        build_configuration(base=variant.instead)

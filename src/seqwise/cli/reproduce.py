@@ -38,13 +38,15 @@ def reproduce(
 ) -> None:
     """Reproduce the figure of a lecture or paper.
 
-    A recipe is a data set, a configuration and a reference; it goes through the very run of `seqwise train`.
+    A recipe is a data set, a configuration and a reference; it goes through the very run of `seqwise train`. Some run
+    several times and print one table: steps on and off, or other models.
 
     \b
     Examples:
       seqwise reproduce --list
       seqwise reproduce imdb-rnn
       seqwise reproduce trec --json
+      seqwise reproduce tweets-lstm
     """
     from seqwise.experiments.recipes import ReproductionRequest, reproduce
 
@@ -62,6 +64,16 @@ def reproduce(
     )
     if json:
         print_json(result.to_dict())
+    elif result.runs:
+        from seqwise.experiments.recipe_variants import table_of
+
+        print_table(f"{recipe}: test part", *table_of(result.runs))
+        figures = [
+            f"{name.replace('_', ' ')} {value:.3f}" for name, value in result.reference.items() if name != "source"
+        ]
+        print(f"Reference: {result.reference['source']}: {', '.join(figures)}")
+        print(f"Time: {result.seconds:.0f} s")
+        print(f"Models and reports: {result.folder}")
     else:
         print_table(recipe, ["test set", "reference", "here"], result.rows())
         print(f"Reference: {result.reference['source']}")

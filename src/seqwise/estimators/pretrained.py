@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from seqwise.data.catalogue import data_folders
 from seqwise.embeddings import WordVectors
 from seqwise.errors import ConfigurationError
 from seqwise.estimators.pretraining import decide_pretraining, pretrain
@@ -120,7 +121,7 @@ def read_pretrained(
         update["pretraining"] = how = decide_pretraining(sections)
         vectors, origin = pretrain(how, chosen.text, texts, unlabelled, folder)
     else:
-        vectors, origin = WordVectors.load(model.vectors), f"{Path(model.vectors).name} has"
+        vectors, origin = WordVectors.load(find_file(model.vectors)), f"{Path(model.vectors).name} has"
         if "embedding_size" in sections.model.model_fields_set and sections.model.embedding_size != vectors.size:
             raise ConfigurationError(
                 f"embedding_size is {sections.model.embedding_size}, and the vectors of {model.vectors} have "
@@ -128,6 +129,16 @@ def read_pretrained(
             )
     sized = model.model_copy(update={**update, "embedding_size": vectors.size})
     return Sections(chosen.text, sized, chosen.imbalance, chosen.training), GivenVectors(vectors, origin)
+
+
+def find_file(named: str) -> Path:
+    """The file of this path; if there is none, that of this name in the folder `embeddings` of the data sets."""
+    path = Path(named)
+    if not path.exists() and len(path.parts) == 1:
+        for _, folder in data_folders():
+            if (folder / "embeddings" / named).is_file():
+                return folder / "embeddings" / named
+    return path
 
 
 def give_vectors(part: RecurrentPart, vocabulary: Vocabulary, given: GivenVectors) -> Coverage:

@@ -43,6 +43,7 @@ class Reference(BaseModel):
         source: who says so.
         accuracy: on the test set.
         macro_f1: on the test set.
+        balanced_accuracy: on the test set, the mean recall of the classes.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,6 +51,21 @@ class Reference(BaseModel):
     source: str
     accuracy: float | None = Field(default=None, ge=0, le=1)
     macro_f1: float | None = Field(default=None, ge=0, le=1)
+    balanced_accuracy: float | None = Field(default=None, ge=0, le=1)
+
+
+class Variant(BaseModel):
+    """One of several runs of a recipe.
+
+    Attributes:
+        changes: sections over those of the recipe, key by key.
+        instead: sections in place of those of the recipe.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    changes: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    instead: dict[str, dict[str, Any]] | None = None
 
 
 class Recipe(BaseModel):
@@ -58,20 +74,27 @@ class Recipe(BaseModel):
     Attributes:
         recipe: its name, that of the file.
         title: one line for people.
-        data: a named data set with a test part.
+        data: a named data set with a test part; with variants also several.
         positive: the class of interest of two.
         reference: the figure to compare with.
         configuration: sections as in a configuration file; what is left out is the default.
+        variants: name -> what differs; the recipe then runs once for each, on each data set.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     recipe: str
     title: str
-    data: str
+    data: str | list[str]
     positive: str | None = None
     reference: Reference
     configuration: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    variants: dict[str, Variant] = Field(default_factory=dict)
+
+    @property
+    def data_sets(self) -> list[str]:
+        """The data, as a list."""
+        return [self.data] if isinstance(self.data, str) else self.data
 
 
 @dataclass(frozen=True)
@@ -115,6 +138,7 @@ class Reproduction:
         seconds: the whole run, reading and baseline included.
         folder: where report and model are.
         interrupted: whether the person stopped it; the figures are those of the best model until then.
+        runs: of a recipe with variants, each one's data, variant, validation and test figures, seconds and notes.
     """
 
     recipe: str
@@ -123,6 +147,7 @@ class Reproduction:
     seconds: float
     folder: Path
     interrupted: bool = False
+    runs: list[dict[str, Any]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of `seqwise reproduce --json`."""
@@ -132,6 +157,7 @@ class Reproduction:
             "test": self.test,
             "seconds": round(self.seconds, 1),
             "folder": str(self.folder),
+            **({"runs": self.runs} if self.runs else {}),
             "environment": environment(),
         }
 
@@ -201,6 +227,11 @@ def reproduce(request: ReproductionRequest) -> Reproduction:
     from seqwise.experiments.training import TrainingRequest, run_training
 
     recipe = load_recipe(request.name)
+    if recipe.variants:
+        from seqwise.experiments.recipe_variants import reproduce_variants
+
+        return reproduce_variants(recipe, request)
+    assert isinstance(recipe.data, str)
     started = time.perf_counter()
     configuration = build_configuration(
         overrides=request.overrides,

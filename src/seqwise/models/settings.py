@@ -25,7 +25,8 @@ class ModelSettings(BaseModel):
         cell: name of a recurrence of `seqwise.cells`.
         embedding: "learned" vectors, or "one_hot" symbols (small vocabularies only).
         embedding_size: D of a learned embedding; with vectors, always theirs.
-        vectors: a file of word vectors from which the embedding starts; words without one start at random.
+        vectors: a file of word vectors from which the embedding starts; words without one start at random. The name of a
+            file in `$SEQWISE_DATA/embeddings` will do.
         pretrain_vectors: the vectors are trained on the training texts, and on unlabelled ones where there are such.
         pretraining: how; what is left out is as in `PRETRAINING`, the size `embedding_size`, the seed that of training.
         freeze_vectors: the given or trained vectors stay as they are; only those of the other words are learned.

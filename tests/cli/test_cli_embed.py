@@ -1,6 +1,10 @@
 """`seqwise embed`: from a text file to vectors that other commands read."""
 
 import gzip
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -46,11 +50,51 @@ def test_the_command_and_the_function_give_the_same_vectors(text, tmp_path):
 
 
 def test_ctrl_c_saves_what_is_there_and_says_so(text, tmp_path, monkeypatch):
-    monkeypatch.setattr(WindowTrainer, "train", lambda *_: False)
+    def interrupted(trainer, *_):
+        trainer.interrupted = True
+        return False
+
+    monkeypatch.setattr(WindowTrainer, "train", interrupted)
     answer = call("embed", text, "--out", tmp_path / "words.vec")
     assert answer.code == 130
     assert "Interrupted: the vectors as they were then are in" in answer.err
+    assert "The same command with --resume goes on." in answer.err
     assert len(WordVectors.load(tmp_path / "words.vec")) == 18
+    assert (tmp_path / "words.vec.checkpoint").exists()
+    monkeypatch.undo()
+    answer = call("embed", text, "--out", tmp_path / "words.vec", "--epochs", 1, "--resume")
+    assert answer.code == 2
+    assert "was made with epochs 5, not 1" in answer.err
+    answer = call("embed", text, "--out", tmp_path / "words.vec", "--epochs", 1)
+    assert "is of an interrupted run: this one replaces it" in answer.err
+    assert not (tmp_path / "words.vec.checkpoint").exists()
+    answer = call("embed", text, "--out", tmp_path / "words.vec", "--epochs", 1, "--resume", "--json")
+    assert "training begins at the beginning" in answer.err
+    assert answer.document["resumed"] is False
+
+
+@pytest.mark.parametrize("stop", ["SIGKILL", "SIGINT"])
+def test_a_killed_or_interrupted_run_goes_on_to_the_same_bytes(text, tmp_path, stop):
+    out, whole = tmp_path / "words.safetensors", tmp_path / "whole.safetensors"
+    options = ["--threads", 1, "--seed", 5, "--epochs", 250, "--size", 12, "--sample", 0, "--checkpoint-seconds", 0.1]
+    assert call("embed", text, "--out", whole, *options).code == 0
+    command = [sys.executable, "-c", "from seqwise.cli import main; main()", "embed", text, "--out", out, *options]
+    with subprocess.Popen([str(word) for word in command], stderr=subprocess.PIPE) as process:
+        patience = time.monotonic() + 60
+        while not (tmp_path / "words.safetensors.checkpoint").exists():
+            assert process.poll() is None
+            assert time.monotonic() < patience
+            time.sleep(0.01)
+        process.send_signal(getattr(signal, stop))
+        process.communicate(timeout=60)
+    assert process.returncode == (130 if stop == "SIGINT" else -9)
+    assert out.exists() == (stop == "SIGINT")
+    answer = call("embed", text, "--out", out, *options, "--resume", "--json")
+    assert answer.code == 0, answer.err
+    assert answer.document["resumed"] is True
+    assert "Going on from" in answer.err
+    assert out.read_bytes() == whole.read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"text.txt", out.name, whole.name}
 
 
 @pytest.mark.parametrize(

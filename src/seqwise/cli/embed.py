@@ -12,6 +12,7 @@ from seqwise.cli.console import print_json, say
 from seqwise.cli.options import Json
 
 if TYPE_CHECKING:
+    from seqwise.embeddings.corpus import EncodedCorpus
     from seqwise.embeddings.windows import Progress
 
 
@@ -62,21 +63,32 @@ def embed(
     errors: Annotated[
         str, typer.Option(metavar="strict|replace", help="Bytes that are not UTF-8: an error, or replace them.")
     ] = "strict",
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on where an interrupted run stopped: from OUT.checkpoint.", show_default=False
+        ),
+    ] = False,
+    checkpoint_seconds: Annotated[
+        float, typer.Option(metavar="S", min=0.1, help="Seconds between checkpoints, in OUT.checkpoint.")
+    ] = 60.0,
     json: Json = False,
 ) -> None:
     """Train word vectors on text.
 
     Words are separated by white space. Several threads update the same vectors without locks: as good, and faster, but no
-    two runs are equal. Ctrl-C while it learns keeps what is there.
+    two runs are equal. Ctrl-C while it learns keeps what is there, and --resume goes on.
 
     \b
     Examples:
       seqwise embed reviews.txt --out reviews.safetensors
       seqwise embed part1.txt.gz part2.txt.gz --model cbow --size 300 --lowercase --out words.bin
       zcat big.gz | seqwise embed - --objective hierarchical --threads 1 --seed 3 --out words.vec
+      seqwise embed reviews.txt --out reviews.safetensors --resume
     """
     from pydantic import ValidationError
 
+    from seqwise.embeddings.checkpoints import Checkpoint, checkpoint_path
     from seqwise.embeddings.formats import check_writable
     from seqwise.embeddings.settings import EmbeddingSettings
     from seqwise.embeddings.training import run_training
@@ -108,7 +120,16 @@ def embed(
         first = error.errors()[0]
         option = "--" + str(first["loc"][0]).replace("_", "-")
         raise ConfigurationError(f"{option}: {first['msg'].lower()}, not {first['input']!r}") from None
+    checkpoint = Checkpoint(checkpoint_path(out), checkpoint_seconds)
     say(settings.describe())
+    if resume:
+        say(
+            f"Going on from {checkpoint.path}."
+            if checkpoint.path.exists()
+            else f"There is no checkpoint {checkpoint.path}: training begins at the beginning."
+        )
+    elif checkpoint.path.exists():
+        say(f"{checkpoint.path}, which --resume would go on from, is of an interrupted run: this one replaces it.")
     with _Bar() as bar:
         training = run_training(
             corpus,
@@ -116,12 +137,17 @@ def embed(
             reading=bar.read,
             encoded=bar.encoded,
             learning=bar.learn,
+            checkpoint=checkpoint,
+            resume=resume,
             running=running,
             column=column,
             errors=errors,
             clean=str.lower if lowercase else None,
         )
     training.vectors.save(out)
+    if training.finished:
+        checkpoint.delete()
+    whole = training.finished and not training.resumed
     seconds = time.perf_counter() - begin
     result: dict[str, Any] = {
         "file": str(out),
@@ -131,16 +157,17 @@ def embed(
         "size": settings.size,
         "threads": training.threads,
         "finished": training.finished,
+        "resumed": training.resumed,
         "seconds": round(seconds, 2),
-        "words_per_second": round(training.words * settings.epochs / seconds) if training.finished else None,
+        "words_per_second": round(training.words * settings.epochs / seconds) if whole else None,
     }
     if json:
         print_json(result)
     else:
-        rate_text = f", {result['words_per_second']:,} words/s" if training.finished else ""
+        rate_text = f", {result['words_per_second']:,} words/s" if whole else ""
         print(f"{out}: {len(training.vectors):,} vectors of {settings.size} numbers, {seconds:.1f} s{rate_text}")
     if not training.finished:
-        say(f"Interrupted: the vectors as they were then are in {out}.")
+        say(f"Interrupted: the vectors as they were then are in {out}. The same command with --resume goes on.")
         raise typer.Exit(130)
 
 
@@ -156,6 +183,7 @@ class _Bar:
         if self._console.is_terminal:
             self._status.start()
         self._start = time.perf_counter()
+        self._before: int | None = None
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -165,16 +193,18 @@ class _Bar:
         """While the corpus is read."""
         self._status.update(f"reading: {size / 1e6:,.0f} MB, {words:,} words")
 
-    def encoded(self, words: int, kept: int, vocabulary: int) -> None:
+    def encoded(self, corpus: EncodedCorpus) -> None:
         """The corpus is read."""
-        say(f"{words:,} words, {kept:,} of them in a vocabulary of {vocabulary:,}")
+        say(f"{corpus.total:,} words, {corpus.kept:,} of them in a vocabulary of {len(corpus.words):,}")
         self._start = time.perf_counter()
 
     def learn(self, progress: Progress) -> None:
         """While it learns."""
-        seconds = max(time.perf_counter() - self._start, 1e-9)
-        left = seconds * (progress.total / max(progress.words, 1) - 1)
+        if self._before is None:
+            self._before, self._start = progress.words, time.perf_counter()
+        speed = (progress.words - self._before) / max(time.perf_counter() - self._start, 1e-9)
+        left = (progress.total - progress.words) / speed if speed else float("nan")
         self._status.update(
-            f"learning: {progress.words / progress.total:.1%}, {progress.words / seconds:,.0f} words/s, "
+            f"learning: {progress.words / progress.total:.1%}, {speed:,.0f} words/s, "
             f"loss {progress.loss:.3f}, rate {progress.rate:.5f}, {left:,.0f} s left"
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,13 +35,24 @@ class EncodedCorpus:
         tokens: (N,) int32, memory-mapped: word numbers, -1 behind the last word of a sentence.
         total: words of the corpus, the rare ones included.
         kept: words of the corpus that are in the vocabulary.
+        options: how it was read, name -> value, all of them for JSON.
     """
 
-    def __init__(self, path: Path, words: list[str], counts: NDArray[np.int64], total: int) -> None:
-        self.words, self.counts, self.total = words, counts, total
+    def __init__(
+        self, path: Path, words: list[str], counts: NDArray[np.int64], total: int, options: dict[str, Any]
+    ) -> None:
+        self.words, self.counts, self.total, self.options = words, counts, total, options
         self.kept = int(counts.sum())
         self.tokens: NDArray[np.int32] = np.memmap(path, np.int32, "r")
         self._path = path
+
+    def fingerprint(self) -> str:
+        """A checksum of words, counts and tokens: equal for equal texts; all of the file is read."""
+        check = zlib.crc32("\n".join(self.words).encode())
+        check = zlib.crc32(self.counts.tobytes(), check)
+        for start in range(0, len(self.tokens), _ROOM):
+            check = zlib.crc32(self.tokens[start : start + _ROOM].tobytes(), check)
+        return f"{check:08x}-{len(self.tokens)}-{len(self.words)}"
 
     def close(self) -> None:
         """Delete the file."""
@@ -104,10 +116,18 @@ def encode(
                 if numbering.total
                 else "the corpus has no words"
             )
-        return EncodedCorpus(path, words, counts, numbering.total)
+        options = {"running": running, "column": column, "errors": errors, "clean": _name_of(clean)}
+        return EncodedCorpus(path, words, counts, numbering.total, options)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
+
+
+def _name_of(clean: Callable[[str], str] | None) -> str | None:
+    """What tells one way of cleaning from another, as far as that is possible."""
+    if clean is None:
+        return None
+    return str(getattr(clean, "name", None) or getattr(clean, "__qualname__", type(clean).__qualname__))
 
 
 def _blocks(

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from seqwise.embeddings.corpus import encode
+from seqwise.embeddings.checkpoints import Checkpoint
+from seqwise.embeddings.corpus import EncodedCorpus, encode
 from seqwise.embeddings.settings import EmbeddingSettings
 from seqwise.embeddings.sources import Corpus
 from seqwise.embeddings.vectors import WordVectors
@@ -26,6 +27,7 @@ class Training:
         words: of the corpus, rare ones included.
         kept: of those, how many are in the vocabulary.
         threads: how many there were.
+        resumed: whether it went on from a checkpoint.
     """
 
     vectors: WordVectors
@@ -33,6 +35,7 @@ class Training:
     words: int
     kept: int
     threads: int
+    resumed: bool = False
 
 
 def train_vectors(corpus: Corpus, settings: EmbeddingSettings | None = None, **reading: Any) -> WordVectors:
@@ -54,26 +57,52 @@ def run_training(
     settings: EmbeddingSettings,
     *,
     reading: Callable[[int, int], None] | None = None,
-    encoded: Callable[[int, int, int], None] | None = None,
+    encoded: Callable[[EncodedCorpus], None] | None = None,
     learning: Callable[[Progress], None] | None = None,
+    checkpoint: Checkpoint | None = None,
+    resume: bool = False,
     **options: Any,
 ) -> Training:
     """As `train_vectors`, with everything there is to know; Ctrl-C while it learns ends it early.
+
+    With one thread, a training that was interrupted and resumed gives the same vectors as one that was not.
 
     Args:
         corpus: as there.
         settings: as there.
         reading: called while the corpus is read, with bytes and words.
-        encoded: called once, with the words of the corpus, those kept, and the size of the vocabulary.
+        encoded: called once, when the corpus is.
         learning: called a few times a second.
+        checkpoint: is written now and then, and after Ctrl-C; whoever saves the vectors deletes it then.
+        resume: go on from the checkpoint, if there is one.
         **options: of `encode`.
+
+    Raises:
+        ConfigurationError: the checkpoint is of other settings or another corpus.
+        FileError: the checkpoint is damaged.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = settings.threads or cores
     with encode(corpus, min_count=settings.min_count, report=reading, **options) as text:
         if encoded is not None:
-            encoded(text.total, text.kept, len(text.words))
+            encoded(text)
         trainer = WindowTrainer(text.tokens, text.counts, settings)
-        finished = trainer.train(threads, learning)
+        resumed = resume and checkpoint is not None and checkpoint.restore(trainer, settings, text)
+        finished = interrupted = False
+        while not finished and not interrupted:
+            try:
+                finished = trainer.train(threads, learning, checkpoint.seconds if checkpoint else None)
+                interrupted = trainer.interrupted
+            except KeyboardInterrupt:  # as threads were started: they may run still, and the last checkpoint stays
+                break
+            if checkpoint is None or finished:
+                continue
+            try:
+                checkpoint.write(trainer, settings, text)
+            except KeyboardInterrupt:
+                if interrupted:  # the second one insists
+                    raise
+                interrupted = True
+                checkpoint.write(trainer, settings, text)
         vectors = WordVectors(text.words, np.ascontiguousarray(trainer.inputs), text.counts)
-        return Training(vectors, finished, text.total, text.kept, threads)
+        return Training(vectors, finished, text.total, text.kept, threads, resumed)

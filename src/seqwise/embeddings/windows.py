@@ -23,6 +23,7 @@ from seqwise.embeddings.sampling import (
     noise_shifts,
 )
 from seqwise.embeddings.settings import EmbeddingSettings
+from seqwise.embeddings.workers import Workers
 from seqwise.kernels.cpu import word_windows
 from seqwise.kernels.cpu.target import host
 
@@ -131,20 +132,18 @@ class WindowTrainer:
         schedule = self._schedule
         schedule.stopped = self.interrupted = False
         deadline = float("inf") if seconds is None else time.monotonic() + seconds
-        workers = [threading.Thread(target=_work, args=(self, schedule), daemon=True) for _ in range(threads)]
-        for worker in workers:
-            worker.start()
+        workers = Workers(lambda _: _work(self, schedule), threads)
         try:
-            while any(worker.is_alive() for worker in workers):
-                wait = min(max(deadline - time.monotonic(), 0), 0.2)
-                next(w for w in workers if w.is_alive() or w is workers[-1]).join(wait)
+            workers.start()
+            while not workers.wait(0.2 if schedule.stopped else min(max(deadline - time.monotonic(), 0), 0.2)):
                 schedule.stopped |= time.monotonic() >= deadline
                 if report is not None:
                     report(schedule.progress())
         except KeyboardInterrupt:
             schedule.stopped = self.interrupted = True
-        for worker in workers:
-            worker.join()
+        workers.close()
+        if report is not None:
+            report(schedule.progress())
         if schedule.error is not None:
             raise schedule.error
         return schedule.finished

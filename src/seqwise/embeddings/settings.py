@@ -2,50 +2,101 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Model = Literal["skipgram", "cbow"]
-Objective = Literal["negative", "nce", "hierarchical"]
+Model = Literal["skipgram", "cbow", "nplm", "glove"]
+Objective = Literal["negative", "nce", "hierarchical", "softmax"]
+Context = Literal["previous", "around", "nearby"]
 Sharing = Literal["window", "pair"]
+
+_MODELS = {"skipgram": "skip-gram", "cbow": "CBOW", "nplm": "NPLM", "glove": "GloVe"}
+_RATES = {"skipgram": 0.025, "cbow": 0.05, "nplm": 0.05, "glove": 0.05}
+_EPOCHS = {"glove": 15}  # others 5
+_PREDICTIVE: tuple[Model, ...] = ("skipgram", "cbow", "nplm")
+_OF_MODELS: dict[str, tuple[Model, ...]] = {
+    "context": ("nplm",),
+    "hidden": ("nplm",),
+    "direct": ("nplm",),
+    "negatives_for": ("skipgram",),
+    "objective": _PREDICTIVE,
+    "negatives": _PREDICTIVE,
+    "sample": _PREDICTIVE,
+    "sample_formula": _PREDICTIVE,
+    "x_max": ("glove",),
+    "alpha": ("glove",),
+}
+_OF_OBJECTIVES: dict[str, tuple[Objective, ...]] = {
+    "negatives": ("negative", "nce"),
+    "negatives_for": ("negative", "nce"),
+}
+_OBJECTIVES: dict[Model, tuple[Objective, ...]] = {
+    "skipgram": ("negative", "nce", "hierarchical", "softmax"),
+    "cbow": ("negative", "nce", "hierarchical", "softmax"),
+    "nplm": ("negative", "nce", "hierarchical", "softmax"),
+    "glove": ("negative",),  # the default, of which GloVe makes nothing
+}
 
 
 class EmbeddingSettings(BaseModel):
     """Model, objective, sizes and schedule; the defaults are those of the published word2vec where it has any.
 
     Sources: Mikolov et al. 2013a (skip-gram, CBOW) and 2013b (negative sampling, sub-sampling); Morin and Bengio 2005
-    (hierarchical softmax); Gutmann and Hyvarinen 2012 (noise-contrastive estimation).
+    (hierarchical softmax); Gutmann and Hyvarinen 2012 (noise-contrastive estimation); Bengio et al. 2003 (NPLM);
+    Pennington et al. 2014 (GloVe).
+
+    What the chosen model or objective has no use for is an error where it is given.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: Model = Field(
         default="skipgram",
-        description="skipgram: a word predicts each word around it; cbow: the mean of the words around predicts it",
+        description="skipgram: a word predicts each word around it; cbow: the mean of the words around predicts it; "
+        "nplm: the words of its context, beside each other, predict it through a hidden layer; "
+        "glove: the product of two vectors is the logarithm of how often both words stand near each other",
     )
     objective: Objective = Field(
         default="negative",
-        description="negative sampling; nce: noise-contrastive estimation; hierarchical softmax over a Huffman tree",
+        description="negative sampling; nce: noise-contrastive estimation; hierarchical softmax over a Huffman tree; "
+        "softmax: over all words",
     )
     size: int = Field(default=100, ge=1, le=4096, description="numbers in a vector")
     window: int = Field(
-        default=5, ge=1, le=1000, description="words on either side at most; each word draws 1 ... window"
+        default=5,
+        ge=1,
+        le=1000,
+        description="words on either side at most, of which each word draws 1 ... window; nplm, glove: always so many",
     )
     min_count: int = Field(default=5, ge=1, description="a word seen less often is left out of the text")
-    negatives: int = Field(default=5, ge=1, le=256, description="negatives for each positive (negative sampling)")
+    negatives: int = Field(default=5, ge=1, le=256, description="negatives for each positive (negative sampling, nce)")
     negatives_for: Sharing = Field(
         default="window",
         description="skip-gram: draw negatives once for all pairs of a window, or for each pair (slower)",
     )
+    context: Context = Field(
+        default="previous",
+        description="nplm: the `window` words before, those on either side, or one of those on either side at random",
+    )
+    hidden: int = Field(default=100, ge=1, le=4096, description="nplm: units of the hidden layer")
+    direct: bool = Field(default=False, description="nplm: the context also scores the words without the hidden layer")
     sample: float = Field(default=1e-3, ge=0, lt=1, description="threshold of sub-sampling frequent words; 0: none")
     sample_formula: Literal["word2vec", "paper"] = Field(
         default="word2vec",
         description="keep a word of frequency f with (sqrt(f/t)+1)t/f, or with the paper's sqrt(t/f)",
     )
-    epochs: int = Field(default=5, ge=1, description="passes over the corpus")
+    x_max: float = Field(
+        default=100.0, gt=0, description="glove: a count from which on a cell of the matrix has its full weight, 1"
+    )
+    alpha: float = Field(default=0.75, ge=0, le=10, description="glove: below, the weight is (count / x_max)^alpha")
+    epochs: int = Field(
+        default=5, ge=1, description="passes over the corpus; glove: over the counts of pairs, 15 if it is not given"
+    )
     rate: float | None = Field(
-        default=None, gt=0, description="first learning rate, falls to a ten-thousandth; default .025, cbow .05"
+        default=None,
+        gt=0,
+        description="first learning rate, falls to a ten-thousandth (glove: not); default .025, others .05",
     )
     threads: int = Field(
         default=0,
@@ -54,16 +105,43 @@ class EmbeddingSettings(BaseModel):
     )
     seed: int = Field(default=0, ge=0, lt=2**63, description="of first vectors, windows and draws")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _set_epochs_of_the_model(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "epochs" not in given and given.get("model") in _EPOCHS:
+            return {**given, "epochs": _EPOCHS[given["model"]]}
+        return given
+
+    @model_validator(mode="after")
+    def _refuse_what_is_not_used(self) -> EmbeddingSettings:
+        for name in sorted(self.model_fields_set):
+            if self.model not in _OF_MODELS.get(name, (self.model,)):
+                raise ValueError(f"{name} is for {' and '.join(_OF_MODELS[name])}, not for {self.model}")
+            if self.objective not in _OF_OBJECTIVES.get(name, (self.objective,)):
+                raise ValueError(f"{name} is for {' and '.join(_OF_OBJECTIVES[name])}, not for {self.objective}")
+        if self.objective not in _OBJECTIVES[self.model]:
+            raise ValueError(
+                f"{self.model} has the objectives {', '.join(_OBJECTIVES[self.model])}, not {self.objective}"
+            )
+        return self
+
     @property
     def first_rate(self) -> float:
         """The learning rate of the first word."""
-        return self.rate if self.rate is not None else (0.05 if self.model == "cbow" else 0.025)
+        return self.rate if self.rate is not None else _RATES[self.model]
 
     def describe(self) -> str:
         """One line that says what runs."""
-        model = {"skipgram": "skip-gram", "cbow": "CBOW"}[self.model]
-        if self.objective == "hierarchical":
-            return f"{model}, hierarchical softmax"
+        model = _MODELS[self.model]
+        if self.model == "glove":
+            return f"{model}, {self.window} words on either side, x_max {self.x_max:g}, alpha {self.alpha:g}"
+        if self.model == "nplm":
+            several = "1 word" if self.window == 1 else f"{self.window} words"
+            place = {"previous": "before", "around": "on either side", "nearby": "on either side, one of them"}
+            model += f" with {several} {place[self.context]}, {self.hidden} hidden units"
+            model += " and a direct connection" if self.direct else ""
+        if self.objective in ("hierarchical", "softmax"):
+            return f"{model}, {'hierarchical' if self.objective == 'hierarchical' else 'full'} softmax"
         drawn = "pair" if self.model == "skipgram" and self.negatives_for == "pair" else "window"
         name = "negative sampling" if self.objective == "negative" else "noise-contrastive estimation"
         return f"{model}, {name}: {self.negatives} negatives drawn for each {drawn}"

@@ -1,5 +1,8 @@
 """Cleaning: what each step does, in which order, and that it is the same before and after a model is saved."""
 
+import json
+from importlib.resources import files
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +24,16 @@ from seqwise.text.cleaning import PRESETS, STEPS, steps_of
         ("users", "@bob asks me@home.org and @eve_1", "@user asks me@home.org and @user"),
         ("hashtags", "#BadDay #bad_day #NASA a#b C&#39;s", "Bad Day bad day NASA a#b C&#39;s"),
         ("numbers", "1,250.5 at 10:30 in b2b or 4x4, 7!", "0 at 0 in b2b or 4x4, 0!"),
+        ("users", "@@bob .@eve a@@b", "@user .@user a@@b"),
+        ("hashtags", "##Top10 &#foo &#x27; <#x #_", "Top10 &foo &#x27; <#x #_"),
+        ("numbers", "...5 x1.5 1.5x #7 v2 3-4", "...0 x1.0 1.5x #7 v2 0-0"),
         ("repeats", "soooo COOOL .... 1000 aabb", "soo COOL .... 1000 aabb"),
+        (
+            "misspellings",
+            "Teh film, definately ALOT; dont teh2x tehran",
+            "The film, definitely A LOT; don't the2x tehran",
+        ),
+        ("punctuation", "Well, don\u2019t: 1,250.5 :-) @bob <br /> &#x27;", "Well  don't  1,250.5 :-) @bob    "),
         ("spaces", "  a \t b\n\nc ", "a b c"),
     ],
 )
@@ -40,7 +52,7 @@ def test_steps_are_applied_in_the_stated_order_whatever_the_order_of_their_names
 def test_cleaning_twice_changes_nothing(steps, text):
     tokenizer = Tokenizer(TextSettings(unit="words", clean=steps))
     once = tokenizer.clean(text)
-    if "html" not in steps:  # what was escaped twice is text of somebody who writes about HTML
+    if not {"html", "punctuation"} & set(steps):  # they uncover what the steps before would have changed
         assert tokenizer.clean(once) == once
 
 
@@ -75,6 +87,23 @@ def test_a_saved_model_cleans_as_before_and_an_older_one_not_at_all(tmp_path):
         name: value for name, value in NgramFeatures().fit(["a b"]).to_dict()["settings"].items() if name != "clean"
     }
     assert NgramFeatures(**older).to_dict()["settings"]["clean"] == []
+
+
+def test_every_misspelling_is_put_right_once_for_all():
+    apply = STEPS["misspellings"].apply
+    pairs = json.loads(files("seqwise.text").joinpath("misspellings.json").read_text(encoding="utf-8"))
+    for wrong, right in pairs.items():
+        assert wrong == wrong.lower() != right
+        assert apply(wrong) == apply(right) == right
+        assert apply(wrong.capitalize()) == right[0].upper() + right[1:]
+        assert apply(wrong.upper()) == right.upper()
+    assert "misspellings" not in PRESETS["tweets"]  # off unless somebody asks
+
+
+def test_an_entity_is_cleaned_as_the_character_it_stands_for():
+    tokenizer = Tokenizer(TextSettings(unit="words", clean=["html"]))
+    assert tokenizer.clean("caf&eacute; &#xFB01;ne a&shy;b e&#769;") == "caf\u00e9 fine ab \u00e9"
+    assert tokenizer("caf&eacute;&nbsp;&lt;br&gt;x") == ["caf\u00e9", "x"]
 
 
 @pytest.mark.parametrize(("named", "message"), [(["url"], "did you mean urls"), ("tweet", "did you mean tweets")])

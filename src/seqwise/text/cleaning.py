@@ -16,20 +16,23 @@ from importlib.resources import files
 from typing import Any
 
 import numpy as np
+import regex
 
 from seqwise.errors import ConfigurationError, nearest
 from seqwise.text.alignment import AlignedText
 from seqwise.text.word_pattern import ASCII_TOKEN, MARK, UNICODE_TOKEN
 
+LINE_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _REFERENCE = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9A-Fa-f]+;?|[^\s<&#;]{1,32};?)")
 _TAG = re.compile(r"<!--.*?-->|</?[A-Za-z][^<>]*>", re.DOTALL)
 _URL = re.compile(r"(?:https?://|www\.)[^\s<>\"]*[^\s<>\".,;:!?')\]]", re.IGNORECASE)
-_USER = re.compile(r"@(?<![\w@]@)\w+")
-_HASHTAG = re.compile(r"#(?<![\w&#]#)(\w+)")
+_USER = re.compile(r"(?<![\w\u0300-\u036f@])@+\w+")
+_HASHTAG = re.compile(r"(?<![\w\u0300-\u036f#<])#+(?!(?<=&#)(?:\d+|[xX][0-9A-Fa-f]+);)(_*[^\W_]\w*)")
 _HUMP = re.compile(r"_+|(?<=[^\W_])(?<![A-Z])(?=[A-Z])")
-_NUMBER = re.compile(r"\d(?<![\w@#.,:]\d)\d*(?:[.,:]\d+)*(?!\w)")
+_NUMBER = re.compile(r"\d(?<![\w\u0300-\u036f@#]\d)\d*+(?:[.,:]\d+)*+(?!\w)")
 _REPEATED = re.compile(r"([^\W\d_])\1{2,}", re.IGNORECASE)
-_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
+_WORD = regex.compile(r"[\p{L}\p{M}]+(?:'[\p{L}\p{M}]+)*")
+_ASCII_WORD = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*")
 _SPACE = re.compile(r"\s+")
 
 Substitution = tuple[Any, str | Callable[[Any], str]]
@@ -44,6 +47,7 @@ class Step:
         substitutions: (pattern, replacement) one after the other; for pure ASCII the patterns may be others, see `ascii`.
         concerns: text -> whether anything can change; quick, and true when in doubt.
         rounds: how often at most, while something changes.
+        across: whether what it reads may hold white space; all others do to a text what they do to its pieces between.
         ascii: substitutions for text that is pure ASCII, if they are others.
         quick: the same for a text that need not be aligned, if there is something faster.
     """
@@ -52,6 +56,7 @@ class Step:
     substitutions: tuple[Substitution, ...]
     concerns: Callable[[str], bool] = bool
     rounds: int = 1
+    across: bool = False
     ascii: tuple[Substitution, ...] | None = None
     quick: Callable[[str], str] | None = None
 
@@ -100,7 +105,7 @@ def _spellings() -> dict[str, str]:
     return json.loads(files("seqwise.text").joinpath("misspellings.json").read_text(encoding="utf-8"))
 
 
-def _respelled(match: re.Match[str]) -> str:
+def _respelled(match: Any) -> str:
     word = match[0]
     right = _spellings().get(word.lower())
     if right is None:
@@ -124,19 +129,26 @@ STEPS: dict[str, Step] = {
         ((_REFERENCE, lambda match: html.unescape(match[0])), (_TAG, " ")),
         lambda text: "&" in text or "<" in text,
         rounds=5,  # "&amp;lt;" is written by programs that escape twice
+        across=True,
     ),
-    "urls": Step("every URL becomes the word http", ((_URL, "http"),), lambda text: "://" in text or "." in text),
+    "urls": Step(
+        "every URL becomes the word http", ((_URL, "http"),), lambda text: "://" in text or "www." in text.lower()
+    ),
     "users": Step("every @name becomes @user", ((_USER, "@user"),), lambda text: "@" in text),
     "hashtags": Step(
         "#BadDay and #bad_day become Bad Day, bad day", ((_HASHTAG, _split_tag),), lambda text: "#" in text
     ),
     "numbers": Step("every number becomes 0", ((_NUMBER, "0"),)),
     "repeats": Step("a letter that stands three times or more stands twice", ((_REPEATED, r"\1\1"),), _may_repeat),
-    "misspellings": Step("common misspellings of English are put right: teh, definately, dont", ((_WORD, _respelled),)),
+    "misspellings": Step(
+        "common misspellings of English are put right: teh, definately, dont",
+        ((_WORD, _respelled),),
+        ascii=((_ASCII_WORD, _respelled),),
+    ),
     "punctuation": Step(
         "marks become spaces; emoticons, emoji, @names, don't and 1,250.5 stay",
-        ((re.compile("\u2019"), "'"), (UNICODE_TOKEN, _without_mark)),
-        ascii=((ASCII_TOKEN, _without_mark),),
+        ((LINE_BREAK, " "), (re.compile("\u2019"), "'"), (UNICODE_TOKEN, _without_mark)),
+        ascii=((LINE_BREAK, " "), (ASCII_TOKEN, _without_mark)),
     ),
     "spaces": Step(
         "white space becomes single spaces, none at the ends",

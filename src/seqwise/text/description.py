@@ -53,15 +53,17 @@ def explain_text(settings: TextSettings) -> list[str]:
         return []
     forms = WordForms(settings.stop_words, settings.keep_words)
     named = f"of language {settings.stop_words}" if isinstance(settings.stop_words, str) else "as listed"
-    dropped = f"Stop words {named} are dropped, {len(forms.dropped):,} of them"
-    if settings.keep_words == "negation" and isinstance(settings.stop_words, str):
-        contractions = " and every word in n't" if settings.stop_words == "en" else ""
+    dropped = f"Stop words {named} are dropped, {sum(map(forms.is_dropped, forms.dropped)):,} of them"
+    if isinstance(settings.keep_words, str) and isinstance(settings.stop_words, str):
+        contractions = ", every word in n't" if settings.stop_words == "en" else ""
         some = [word for word in ("not", "no", "never") if word in forms.kept] or sorted(forms.kept)[:3]
-        return [f"{dropped}; negations stay ({', '.join(some)}{contractions}; text.keep_words)."]
-    stays = (
-        f"{len(forms.kept)} words of text.keep_words stay" if forms.kept else "negations too (text.keep_words is empty)"
-    )
-    return [f"{dropped}; {stays}."]
+        judgements = " and words that judge (good, but, unfortunately)" if settings.keep_words == "sentiment" else ""
+        return [f"{dropped}; negations ({', '.join(some)}{contractions}){judgements} stay (text.keep_words)."]
+    if forms.kept:
+        return [f"{dropped}; {len(forms.kept)} words of text.keep_words stay."]
+    return [
+        f"{dropped}; negations too" + (" (text.keep_words is empty)." if not settings.keep_words else ", if listed.")
+    ]
 
 
 def _word_steps(text: str, settings: TextSettings) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ SUBWORDS = ("bpe", "unigram")
 
 PRESETS: dict[str, dict[str, Any]] = {
     "tweets": {"clean": CLEANING["tweets"]},
-    "sentiment": {"clean": CLEANING["tweets"], "stop_words": "en", "keep_words": "negation"},
+    "sentiment": {"clean": CLEANING["tweets"], "stop_words": "en", "keep_words": "sentiment"},
 }
 """Values of the section by the kind of text or task that they are for; what is set beside a preset goes before it."""
 
@@ -67,8 +67,10 @@ class TextSettings(BaseModel):
     stop_words: str | Words | None = Field(
         default=None, description="words that are dropped: a language (en) or a list; null drops none"
     )
-    keep_words: Literal["negation"] | Words = Field(
-        default="negation", description="stop words that stay: a list, or negation: not, never, don't, ..."
+    keep_words: Literal["negation", "sentiment"] | Words = Field(
+        default="negation",
+        description="stop words that stay: a list, or negation: not, never, don't, ...; or sentiment: these and good, "
+        "great, unfortunately, ...",
     )
     lemmas: str | None = Field(default=None, description="language (en) whose lemmas replace words: mice, mouse")
     stems: str | None = Field(

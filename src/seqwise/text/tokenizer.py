@@ -2,6 +2,9 @@
 
 Words are found by one pattern, see `seqwise.text.word_pattern`. White space, control characters and the line break `<br />`
 separate tokens and vanish.
+
+No word holds white space, and all cleaning but that of HTML stays between white space. What stands there is a piece, and
+most pieces of a text have been seen before: their words are remembered.
 """
 
 from __future__ import annotations
@@ -9,23 +12,23 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Literal
 
 from seqwise.errors import ConfigurationError, DataError
 from seqwise.text.alignment import AlignedText
-from seqwise.text.cleaning import STEPS
+from seqwise.text.cleaning import LINE_BREAK, STEPS
 from seqwise.text.settings import SUBWORDS, TextSettings
 from seqwise.text.subwords import Subwords
 from seqwise.text.word_forms import WordForms
 from seqwise.text.word_pattern import ASCII_TOKEN, MARK, UNICODE_TOKEN
 
-_LINE_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 # Soft hyphens, zero-width spaces, byte order marks and direction marks change how a text looks, never what it says.
 _INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 _CURLY = re.compile("\u2019")
 _PIECE = re.compile(r"\S+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_REMEMBERED, _LONGEST = 100_000, 50  # pieces, and their characters; some thirty megabytes
 
 
 class Tokenizer:
@@ -51,7 +54,10 @@ class Tokenizer:
             raise ConfigurationError(f'text.unit is "{unit}", but stop_words, lemmas and stems are of words')
         self.settings = settings
         self._steps = [STEPS[name] for name in settings.clean]
+        self._across = [step for step in self._steps if step.across]
+        self._within = [step for step in self._steps if not step.across]
         self._subwords = subwords
+        self._pieces = _Pieces(self._words_of)
         self._split: Callable[[str | Sequence[str]], list[str]] = {
             "words": self._words,
             "characters": self._characters,
@@ -68,8 +74,21 @@ class Tokenizer:
         Raises:
             DataError: if the row is neither text nor, for unit "tokens", a list of strings.
         """
-        tokens = self._split(text)
-        return tokens if self._forms is None else self._forms(tokens)
+        return self._split(text)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Tokenizer, (self.settings, self._subwords)  # without what is remembered
+
+    def running(self, text: str | Sequence[str]) -> list[str]:
+        """The tokens of a piece of a longer text: as `__call__`, but white space at the ends stays, of characters.
+
+        Raises:
+            DataError: as for `__call__`.
+        """
+        if self.settings.unit != "characters":
+            return self(text)
+        cleaned = self.clean(text)  # type: ignore[arg-type]
+        return list(cleaned if self.settings.punctuation else MARK.sub("", cleaned))
 
     def spans(self, text: str) -> list[tuple[str, int, int]]:
         """The tokens of one text, each with where it stands in the text as given: from, and to before.
@@ -79,8 +98,8 @@ class Tokenizer:
         Raises:
             DataError: if the row is not text.
         """
-        cleaned = self._aligned(_checked(text))
         unit, punctuation = self.settings.unit, self.settings.punctuation
+        cleaned = self._aligned(_checked(text))
         found: Iterable[tuple[str, int, int]]
         if unit == "characters":
             cleaned.strip()
@@ -88,15 +107,18 @@ class Tokenizer:
                 cleaned.sub(MARK, "")
             found = ((character, place, place + 1) for place, character in enumerate(cleaned.text))
         elif unit == "words":
-            cleaned.sub(_LINE_BREAK, "\n")
             cleaned.sub(_CURLY, "'")
-            pattern: Any = ASCII_TOKEN if cleaned.text.isascii() else UNICODE_TOKEN
-            found = ((m[0], m.start(), m.end()) for m in pattern.finditer(cleaned.text) if punctuation or _says(m[0]))
+            found = (
+                (token[0], piece.start() + token.start(), piece.start() + token.end())
+                for piece in _PIECE.finditer(cleaned.text)
+                for token in _pattern_for(piece[0]).finditer(piece[0])
+                if punctuation or _says(token[0])
+            )
         elif self._subwords is None:
             pieces = ((m[0], m.start(), m.end()) for m in _PIECE.finditer(cleaned.text))
             found = (piece for piece in pieces if punctuation or _has_word(piece[0]))
         else:
-            cleaned.sub(_LINE_BREAK, "\n")
+            cleaned.sub(LINE_BREAK, "\n")
             for name in ("spaces",) if punctuation else ("punctuation", "spaces"):
                 STEPS[name].align(cleaned)
             found = self._subwords.spans(cleaned.text)
@@ -109,25 +131,17 @@ class Tokenizer:
     def clean(self, text: str) -> str:
         """The text after normalisation, the steps of cleaning and lower-casing, without invisible characters.
 
-        Cleaning twice changes nothing. Lone surrogates, which no file can hold, become U+FFFD.
+        Cleaning twice changes nothing, unless the steps html or punctuation uncover something: an escaped tag, say. Lone
+        surrogates, which no file can hold, become U+FFFD.
         """
-        form, lowercase = self.settings.normalize, self.settings.lowercase
-        if _checked(text).isascii():
-            text = self._stepwise(text)
-            return text.lower() if lowercase else text
-        text = _INVISIBLE.sub("", _SURROGATE.sub("\ufffd", text))
-        if form != "none":
-            text = unicodedata.normalize(form, text)
-        text = self._stepwise(text)
-        if lowercase:
-            text = text.lower()
-            if form != "none":
-                text = unicodedata.normalize(form, text)
-        return text
+        text = self._whole(text)
+        for step in self._within:
+            text = step.apply(text)
+        return self._cased(text)
 
     def prepared(self, text: str) -> str:
         """The cleaned text as sub-words are learned from it: without line breaks, with single spaces."""
-        text = _LINE_BREAK.sub("\n", self.clean(text))
+        text = LINE_BREAK.sub("\n", self.clean(text))
         return " ".join((text if self.settings.punctuation else STEPS["punctuation"].apply(text)).split())
 
     def trace(self, text: str) -> list[tuple[str, str]]:
@@ -147,35 +161,62 @@ class Tokenizer:
         settings = TextSettings(unit="words", lowercase=False, normalize=self.settings.normalize)
         return Tokenizer(settings.model_copy(update={"clean": self.settings.clean[:steps]}))
 
-    def _stepwise(self, text: str) -> str:
-        for step in self._steps:
-            text = step.apply(text)
+    def _unicode(self, text: str) -> str:
+        if text.isascii():
+            return text
+        text = _INVISIBLE.sub("", _SURROGATE.sub("\ufffd", text))
+        return text if self.settings.normalize == "none" else unicodedata.normalize(self.settings.normalize, text)
+
+    def _whole(self, text: Any) -> str:
+        text = self._unicode(_checked(text))
+        for step in self._across:
+            text = self._unicode(step.apply(text))  # an entity may be any character
         return text
 
+    def _cased(self, text: str) -> str:
+        return self._unicode(text.lower()) if self.settings.lowercase else text
+
     def _aligned(self, text: str) -> AlignedText:
-        form = self.settings.normalize
         aligned = AlignedText(text)
-        plain = text.isascii()
-        if not plain:
-            aligned.sub(_SURROGATE, "\ufffd")
-            aligned.sub(_INVISIBLE, "")
-            if form != "none":
-                aligned.normalize(form)
-        for step in self._steps:
+        self._align_unicode(aligned)
+        for step in self._across:
+            step.align(aligned)
+            self._align_unicode(aligned)
+        if self.settings.unit == "words":
+            aligned.sub(LINE_BREAK, "\n")
+        for step in self._within:
             step.align(aligned)
         if self.settings.lowercase:
             aligned.lower()
-            if form != "none" and not plain:
-                aligned.normalize(form)
+            self._align_unicode(aligned)
         return aligned
 
+    def _align_unicode(self, aligned: AlignedText) -> None:
+        if aligned.text.isascii():
+            return
+        aligned.sub(_SURROGATE, "\ufffd")
+        aligned.sub(_INVISIBLE, "")
+        if self.settings.normalize != "none":
+            aligned.normalize(self.settings.normalize)
+
     def _words(self, text: str | Sequence[str]) -> list[str]:
-        cleaned = self.clean(text)  # type: ignore[arg-type]
-        if "<" in cleaned:
-            cleaned = _LINE_BREAK.sub("\n", cleaned)
-        fast = cleaned.isascii()
-        tokens = ASCII_TOKEN.findall(cleaned) if fast else UNICODE_TOKEN.findall(cleaned.replace("\u2019", "'"))
-        return tokens if self.settings.punctuation else [token for token in tokens if _says(token)]
+        whole = self._whole(text)
+        if "<" in whole:
+            whole = LINE_BREAK.sub("\n", whole)
+        return list(chain.from_iterable(map(self._pieces.__getitem__, whole.split())))
+
+    def _words_of(self, piece: str) -> tuple[str, ...]:
+        for step in self._within:
+            piece = step.apply(piece)
+        piece = self._cased(piece)
+        if piece.isascii():
+            tokens = [piece] if piece.isalnum() else ASCII_TOKEN.findall(piece)
+        else:
+            parts = piece.replace("\u2019", "'").split()  # a hashtag may have become several words
+            tokens = [token for part in parts for token in _pattern_for(part).findall(part)]
+        if not self.settings.punctuation:
+            tokens = [token for token in tokens if _says(token)]
+        return tuple(tokens if self._forms is None else self._forms(tokens))
 
     def _characters(self, text: str | Sequence[str]) -> list[str]:
         cleaned = self.clean(text).strip()  # type: ignore[arg-type]
@@ -187,11 +228,36 @@ class Tokenizer:
         else:
             # A given token may hold spaces ("New York"): joined by "_", so that no token ever holds white space.
             tokens = [token for given in text if (token := "_".join(self.clean(given).split()))]
-        return tokens if self.settings.punctuation else [token for token in tokens if _has_word(token)]
+        if not self.settings.punctuation:
+            tokens = [token for token in tokens if _has_word(token)]
+        return tokens if self._forms is None else self._forms(tokens)
 
     def _cut(self, text: str | Sequence[str]) -> list[str]:
         assert self._subwords is not None
         return self._subwords(self.prepared(text))  # type: ignore[arg-type]
+
+
+class _Pieces(dict[str, tuple[str, ...]]):
+    """What becomes of a piece of text; short pieces are remembered, the latest and those before them."""
+
+    def __init__(self, words_of: Callable[[str], tuple[str, ...]]) -> None:
+        self._words_of = words_of
+        self._older: dict[str, tuple[str, ...]] = {}
+
+    def __missing__(self, piece: str) -> tuple[str, ...]:
+        words = self._older.get(piece)
+        if words is None:
+            words = self._words_of(piece)
+        if len(piece) <= _LONGEST:
+            if len(self) >= _REMEMBERED:
+                self._older = dict(self)
+                self.clear()
+            self[piece] = words
+        return words
+
+
+def _pattern_for(piece: str) -> Any:
+    return ASCII_TOKEN if piece.isascii() else UNICODE_TOKEN
 
 
 def _checked(text: Any) -> str:

@@ -38,6 +38,41 @@ NEGATIONS: dict[str, tuple[str, ...]] = {
 }
 """Words that turn what is said into its opposite, by language: they stay among stop words unless somebody says otherwise."""
 
+JUDGEMENTS: dict[str, tuple[str, ...]] = {
+    "en": (
+        *(
+            "appreciate",
+            "appropriate",
+            "awfully",
+            "best",
+            "better",
+            "dear",
+            "doubtful",
+            "empty",
+            "good",
+            "great",
+            "greater",
+        ),
+        *("greatest", "hell", "help", "hopefully", "ill", "important", "interest", "interested", "interesting", "like"),
+        *("liked", "miss", "ok", "okay", "please", "poorly", "problem", "problems", "promptly", "proud", "sensible"),
+        *("serious", "seriously", "sincere", "sorry", "successfully", "thank", "thanks", "thanx", "unfortunately"),
+        *("useful", "usefully", "usefulness", "welcome", "well", "wonder"),
+        *(
+            "although",
+            "but",
+            "despite",
+            "enough",
+            "however",
+            "least",
+            "less",
+            "though",
+            "too",
+            "very",
+        ),  # and what weighs
+    ),
+}
+"""Words among the stop words of a language that say what somebody thinks of something."""
+
 # ISO 639-1 codes of the stemmers' languages.
 _STEMMERS = {
     "ar": "arabic", "hy": "armenian", "eu": "basque", "ca": "catalan", "cs": "czech", "da": "danish", "nl": "dutch",
@@ -50,7 +85,7 @@ _STEMMERS = {
 _WORD = regex.compile(r"[\p{L}\p{M}']+")
 _REMEMBERED = 500_000  # different tokens
 
-KeepWords = Literal["negation"] | Sequence[str]
+KeepWords = Literal["negation", "sentiment"] | Sequence[str]
 
 
 class WordForms:
@@ -62,12 +97,12 @@ class WordForms:
     Args:
         stop_words: a language (ISO 639-1: "en"), whose words are those of stopwordsiso; or the words; or None.
         keep_words: words that stay although they are stop words; "negation" stands for `NEGATIONS` of the language and,
-            in English, for every word in n't.
+            in English, for every word in n't; "sentiment" for these and `JUDGEMENTS`.
         lemmas: a language of simplemma, or None.
         stems: a language of snowballstemmer, or the name of an algorithm ("porter"), or None.
 
     Raises:
-        ConfigurationError: a library has no such language, or there is no list of its negations.
+        ConfigurationError: a library has no such language, or there is no list of its negations or judgements.
         MissingExtraError: a library is not installed.
     """
 
@@ -78,9 +113,10 @@ class WordForms:
         lemmas: str | None = None,
         stems: str | None = None,
     ) -> None:
+        listed = frozenset(_stop_words(stop_words))
         self.kept = _kept(stop_words, keep_words)
-        self.dropped = frozenset(_stop_words(stop_words)).difference(self.kept)
-        self._contractions = keep_words == "negation" and stop_words == "en"
+        self.dropped = listed - self.kept
+        self._contractions = isinstance(keep_words, str) and stop_words == "en"
         self._lemma, self._stem = _lemmatizer(lemmas), _stemmer(stems)
         self._own_lemmas = frozenset(NEGATIONS.get(lemmas or "", ()))  # a dictionary has don't as a form of do
         self._remembered: dict[str, str | None] = {}
@@ -112,6 +148,8 @@ class WordForms:
             return token
         negates = token.lower() in self._own_lemmas or token.lower().endswith("n't")
         form = token if negates else self._lemma(token)
+        if token.islower():
+            form = form.lower()  # the lemmas of German nouns begin with a capital
         return self._stem(form) or form
 
 
@@ -143,15 +181,22 @@ def _stop_words(named: str | Sequence[str] | None) -> Iterable[str]:
 def _kept(stop_words: str | Sequence[str] | None, keep_words: KeepWords) -> frozenset[str]:
     if not isinstance(keep_words, str):
         return frozenset(map(str.lower, keep_words))
-    if keep_words != "negation":
-        raise ConfigurationError(f'text.keep_words is "negation" or a list of words, not {keep_words!r}')
+    if keep_words not in ("negation", "sentiment"):
+        raise ConfigurationError(f'text.keep_words is "negation", "sentiment" or a list of words, not {keep_words!r}')
     if not isinstance(stop_words, str):
         return frozenset()  # nobody lists "not" as a stop word without meaning it
     if stop_words not in NEGATIONS:
         raise ConfigurationError(
             f"text.keep_words: there is no list of negations of language {stop_words!r}; list what must stay, or []"
         )
-    return frozenset(NEGATIONS[stop_words])
+    if keep_words == "negation":
+        return frozenset(NEGATIONS[stop_words])
+    if stop_words not in JUDGEMENTS:
+        raise ConfigurationError(
+            f"text.keep_words: there is no list of words that judge of language {stop_words!r}; "
+            "list what must stay, or set negation"
+        )
+    return frozenset(NEGATIONS[stop_words]).union(JUDGEMENTS[stop_words])
 
 
 def _lemmatizer(language: str | None) -> Callable[[str], str]:

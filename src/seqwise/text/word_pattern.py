@@ -14,12 +14,13 @@ import regex
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _PICTURE = r"\p{Extended_Pictographic}(?:\uFE0F|\p{EMod})*"
 _EMOJI = rf"\p{{RI}}{{2}}|{_PICTURE}(?:\u200D{_PICTURE})*"
-_ENTITY = r"&(?:[A-Za-z]{2,8}|\#[0-9]{1,6});"
+_SPACE = r"\s\x1c-\x1f"  # what str.split takes for white space; `regex` does not count the four separators
+_ENTITY = r"&(?:[A-Za-z]{2,8}|\#[0-9]{1,6}|\#[xX][0-9A-Fa-f]{1,6});"
 
 
 def _pattern(letter: str, digit: str, beyond_ascii: str, control: str) -> str:
     return rf"""
-      (?:https?://|www\.)[^\s<>"]*[^\s<>".,;:!?')\]]                    # URLs, less the sentence's own marks
+      (?:https?://|www\.)[^{_SPACE}<>"]*[^{_SPACE}<>".,;:!?')\]]          # URLs, less the sentence's own marks
     | [@\#]\w+                                                          # @names, #tags
     | {digit}+(?:[.,:]{digit}+)+                                        # 1,250.5  10:30
     | {letter}+(?:'{letter}+)*                                          # words, don't

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from seqwise.embeddings import windows
+from seqwise.embeddings import slices, windows
 from seqwise.embeddings.checkpoints import Checkpoint, checkpoint_path
 from seqwise.embeddings.settings import EmbeddingSettings
 from seqwise.embeddings.tensor_format import write_arrays
@@ -17,14 +17,14 @@ SMALL = {"size": 7, "min_count": 1, "epochs": 2, "threads": 1, "seed": 3}
 
 @pytest.fixture
 def sentences(monkeypatch):
-    monkeypatch.setattr(windows, "SLICE", 100)
+    monkeypatch.setattr(slices.SliceTrainer, "slice", 100)
     random = np.random.default_rng(0)
     return [[f"w{i}" for i in random.zipf(1.5, 9) % 50] for _ in range(200)]
 
 
 def interrupt_after(monkeypatch, slices):
     """Ctrl-C once so many slices were dealt out; again and again, until `monkeypatch.undo`."""
-    take = windows._Schedule.take
+    take = slices.Schedule.take
     taken = [0]
 
     def counted(schedule):
@@ -35,7 +35,7 @@ def interrupt_after(monkeypatch, slices):
             taken[0] = 0
         return part
 
-    monkeypatch.setattr(windows._Schedule, "take", counted)
+    monkeypatch.setattr(slices.Schedule, "take", counted)
 
 
 @pytest.mark.parametrize("model", ["skipgram", "cbow"])
@@ -64,14 +64,14 @@ def test_checkpoints_written_now_and_then_change_nothing(sentences, tmp_path, mo
     written = []
     write = Checkpoint.write
     monkeypatch.setattr(Checkpoint, "write", lambda *given: written.append(write(*given)))
-    take = windows._Schedule.take
+    take = slices.Schedule.take
 
     def paused(schedule):
         part = take(schedule)
         schedule.stopped = part is not None  # as when the seconds are over
         return part
 
-    monkeypatch.setattr(windows._Schedule, "take", paused)
+    monkeypatch.setattr(slices.Schedule, "take", paused)
     checkpoint = Checkpoint(tmp_path / "a.checkpoint", 1000)
     checked = run_training(sentences, settings, checkpoint=checkpoint)
     assert len(written) > 30

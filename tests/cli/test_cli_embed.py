@@ -36,6 +36,17 @@ def test_vectors_of_a_file_know_which_words_stand_together(text, tmp_path, model
     assert {one.word[0] for one in found} == {"a"}
 
 
+@pytest.mark.parametrize("objective", ["negative", "nce", "hierarchical", "softmax"])
+def test_a_language_model_of_a_file_knows_which_words_stand_together(text, tmp_path, objective):
+    out = tmp_path / "words.bin"
+    options = ("--model", "nplm", "--objective", objective, "--context", "around", "--hidden", 10, "--direct")
+    answer = call("embed", text, "--out", out, *options, "--size", 12, "--sample", 0, "--threads", 1, "--json")
+    assert answer.code == 0, answer.err
+    assert "NPLM with 5 words on either side, 10 hidden units and a direct connection" in answer.document["algorithm"]
+    found = WordVectors.load(out).neighbours("a1", 8)
+    assert {one.word[0] for one in found} == {"a"}
+
+
 def test_the_command_and_the_function_give_the_same_vectors(text, tmp_path):
     packed = tmp_path / "text.txt.gz"
     packed.write_bytes(gzip.compress(text.read_bytes()))
@@ -100,7 +111,13 @@ def test_a_killed_or_interrupted_run_goes_on_to_the_same_bytes(text, tmp_path, s
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--model", "glovr"), "--model: input should be 'skipgram' or 'cbow', not 'glovr'"),
+        (("--model", "glovr"), "--model: input should be 'skipgram', 'cbow', 'nplm' or"),
+        (("--model", "cbow", "--hidden", "50"), "hidden is for nplm, not for cbow"),
+        (("--model", "nplm", "--context", "left"), "--context: input should be 'previous', 'around' or 'nearby'"),
+        (
+            ("--objective", "hierarchical", "--negatives", "5"),
+            "negatives is for negative and nce, not for hierarchical",
+        ),
         (("--min-count", "0"), "--min-count: input should be greater than or equal to 1"),
         (("--errors", "ignore"), 'errors is "strict" or "replace"'),
         (("--column", "text"), "is read as text, which has no columns"),

@@ -13,10 +13,11 @@ from seqwise.cli.options import Json
 
 if TYPE_CHECKING:
     from seqwise.embeddings.corpus import EncodedCorpus
-    from seqwise.embeddings.windows import Progress
+    from seqwise.embeddings.slices import Progress
 
 
 def embed(
+    ctx: typer.Context,
     corpus: Annotated[
         list[Path],
         typer.Argument(
@@ -29,14 +30,32 @@ def embed(
         Path,
         typer.Option("--out", metavar="FILE", help="Vectors: .safetensors .vec .txt .bin.", show_default=False),
     ],
-    model: Annotated[str, typer.Option(metavar="skipgram|cbow", help="Word predicts context, or context word.")] = (
-        "skipgram"
-    ),
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="skipgram|cbow|nplm", help="Word predicts context, or context word: by its mean, or a hidden layer."
+        ),
+    ] = "skipgram",
     objective: Annotated[
-        str, typer.Option(metavar="negative|hierarchical", help="Negative sampling or hierarchical softmax.")
+        str,
+        typer.Option(
+            metavar="negative|hierarchical|nce|softmax",
+            help="Negative sampling, hierarchical softmax, noise-contrastive estimation, full softmax.",
+        ),
     ] = "negative",
     size: Annotated[int, typer.Option(metavar="N", help="Numbers in a vector.")] = 100,
     window: Annotated[int, typer.Option(metavar="N", help="Words on either side at most.")] = 5,
+    context: Annotated[
+        str,
+        typer.Option(
+            metavar="previous|around|nearby",
+            help="nplm: the words before, those on either side, or one of those.",
+        ),
+    ] = "previous",
+    hidden: Annotated[int, typer.Option(metavar="N", help="nplm: units of the hidden layer.")] = 100,
+    direct: Annotated[
+        bool, typer.Option("--direct", help="nplm: connect the context with the words directly, too.")
+    ] = False,
     min_count: Annotated[int, typer.Option(metavar="N", help="A word seen less often is left out.")] = 5,
     negatives: Annotated[int, typer.Option(metavar="N", help="Negatives for each positive.")] = 5,
     negatives_for: Annotated[
@@ -49,7 +68,7 @@ def embed(
     epochs: Annotated[int, typer.Option(metavar="N", help="Passes over the corpus.")] = 5,
     rate: Annotated[
         float | None,
-        typer.Option(metavar="R", help="First learning rate (.025; cbow .05).", show_default=False),
+        typer.Option(metavar="R", help="First learning rate (.025; cbow, nplm .05).", show_default=False),
     ] = None,
     threads: Annotated[
         int, typer.Option(metavar="N", help="Threads, 0: one a core. Results repeat only with one.")
@@ -100,24 +119,12 @@ def embed(
         raise ConfigurationError(f'errors is "strict" or "replace", not {errors!r}')
     try:
         settings = EmbeddingSettings.model_validate(
-            {
-                "model": model,
-                "objective": objective,
-                "size": size,
-                "window": window,
-                "min_count": min_count,
-                "negatives": negatives,
-                "negatives_for": negatives_for,
-                "sample": sample,
-                "sample_formula": sample_formula,
-                "epochs": epochs,
-                "rate": rate,
-                "threads": threads,
-                "seed": seed,
-            }
+            {name: ctx.params[name] for name in EmbeddingSettings.model_fields if _given(ctx, name)}
         )
     except ValidationError as error:
         first = error.errors()[0]
+        if not first["loc"]:  # of options that do not go together
+            raise ConfigurationError(first["msg"].removeprefix("Value error, ")) from None
         option = "--" + str(first["loc"][0]).replace("_", "-")
         raise ConfigurationError(f"{option}: {first['msg'].lower()}, not {first['input']!r}") from None
     checkpoint = Checkpoint(checkpoint_path(out), checkpoint_seconds)
@@ -169,6 +176,12 @@ def embed(
     if not training.finished:
         say(f"Interrupted: the vectors as they were then are in {out}. The same command with --resume goes on.")
         raise typer.Exit(130)
+
+
+def _given(context: typer.Context, name: str) -> bool:
+    """Whether an option stands on the command line: what does not is left to the settings."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
 
 
 class _Bar:

@@ -35,7 +35,7 @@ _ALL = (1 << 64) - 1
 
 
 class Cooccurrences:
-    """The matrix X of counts, as a file that is gone when it is closed.
+    """The matrix X of counts, in a file without a name that is gone with the last view of it.
 
     X_ij is the sum, over all places of the word i, of 1 / distance to each word j within the window on either side of it in
     its sentence; it is symmetric.
@@ -46,13 +46,12 @@ class Cooccurrences:
     """
 
     def __init__(self, file: Any, count: int) -> None:
-        self._file = file
         self.cells: NDArray = np.memmap(file, CELL, "r", shape=(count,)) if count else np.zeros(0, CELL)
+        file.close()  # what is mapped stays
 
     def close(self) -> None:
-        """Delete the file."""
+        """Let go of the file."""
         self.cells = np.zeros(0, CELL)
-        self._file.close()
 
     def __enter__(self) -> Cooccurrences:
         return self

@@ -1,7 +1,8 @@
-"""The objectives of predictive word vectors with their closed-form gradients: short, in plain PyTorch, any float type.
+"""The objectives of word vectors with their closed-form gradients: short, in plain PyTorch, any float type.
 
-Axis letters: N examples, K targets of an example, V vocabulary, D size of a vector. Every function takes an input vector h
-for each example and returns one loss an example, with the gradients of their weighted sum.
+Axis letters: N examples, K targets of an example, V vocabulary, D size of a vector. Those of predictive models take an input
+vector h for each example and return one loss an example, with the gradients of their weighted sum; GloVe's takes cells of
+the matrix of counts.
 """
 
 from __future__ import annotations
@@ -119,6 +120,63 @@ def hierarchical_softmax(
         upstream: (N,).
     """
     return _logistic(h, outputs, nodes, turns.to(h.dtype), counted, torch.zeros_like(nodes, dtype=h.dtype), upstream)
+
+
+@dataclass(frozen=True)
+class Glove:
+    """Losses and gradients of GloVe.
+
+    Attributes:
+        losses: (N,).
+        words: gradient with respect to e, (V, D).
+        contexts: gradient with respect to w, (V, D).
+        word_biases: gradient with respect to b, (V,).
+        context_biases: gradient with respect to c, (V,).
+    """
+
+    losses: Tensor
+    words: Tensor
+    contexts: Tensor
+    word_biases: Tensor
+    context_biases: Tensor
+
+
+def glove(
+    words: Tensor,
+    contexts: Tensor,
+    word_biases: Tensor,
+    context_biases: Tensor,
+    cells: tuple[Tensor, Tensor, Tensor],
+    upstream: Tensor,
+    *,
+    x_max: float = 100.0,
+    alpha: float = 0.75,
+) -> Glove:
+    """f(X_ij) s^2, s = e_i . w_j + b_i + c_j - log X_ij, f(x) = min(1, (x / x_max)^alpha); dL/ds = 2 f s.
+
+    f(0) = 0: cells where nothing was counted are not there. Source: Pennington et al. 2014, equations 8 and 9.
+
+    Args:
+        words: e, (V, D).
+        contexts: w, (V, D).
+        word_biases: b, (V,).
+        context_biases: c, (V,).
+        cells: i, j and X_ij > 0, each (N,).
+        upstream: weight of each loss, (N,).
+        x_max: the count from which on a cell has its full weight.
+        alpha: the power of the weight below.
+    """
+    i, j, x = cells
+    s = (words[i] * contexts[j]).sum(1) + word_biases[i] + context_biases[j] - x.log()  # (N,)
+    f = (x / x_max).clamp(max=1) ** alpha
+    error = 2 * f * s * upstream
+    return Glove(
+        f * s**2,
+        torch.zeros_like(words).index_add(0, i, error[:, None] * contexts[j]),
+        torch.zeros_like(contexts).index_add(0, j, error[:, None] * words[i]),
+        torch.zeros_like(word_biases).index_add(0, i, error),
+        torch.zeros_like(context_biases).index_add(0, j, error),
+    )
 
 
 def _logistic(

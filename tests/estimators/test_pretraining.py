@@ -125,7 +125,17 @@ def test_a_saved_model_predicts_and_is_fitted_again_alike(tmp_path):
     loaded = SequenceClassifier.load(tmp_path / "model", device="cpu")
     np.testing.assert_array_equal(loaded.predict_proba(TEXTS), model.predict_proba(TEXTS))
     np.testing.assert_array_equal(loaded.fit(TEXTS, LABELS).predict_proba(TEXTS), model.predict_proba(TEXTS))
+    assert loaded.settings_.model.pretraining == model.settings_.model.pretraining
     assert clone(model).get_params()["pretraining"] == {"epochs": 3, "size": 6}
+
+
+@pytest.mark.parametrize("model", ["cbow"])
+def test_every_model_of_words_may_train_the_vectors(tmp_path, model):
+    how = {**SMALL, "pretraining": {"model": model, "epochs": 3, "size": 6}}
+    fitted = SequenceClassifier(**how, freeze_vectors=True, validation=0.0).fit(TEXTS, LABELS)
+    fitted.save(tmp_path / "model")
+    loaded = SequenceClassifier.load(tmp_path / "model", device="cpu")
+    np.testing.assert_array_equal(loaded.predict_proba(TEXTS), fitted.predict_proba(TEXTS))
 
 
 class StopAfter(Callback):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator
 
 from seqwise.cells import LIBRARY
 from seqwise.embeddings.settings import EmbeddingSettings
@@ -81,6 +81,11 @@ class ModelSettings(BaseModel):
     max_ngrams: int = Field(default=400_000, ge=1)
     min_documents: int = Field(default=1, ge=1)
     backend: Literal["auto", "reference", "vendor"] = "auto"
+
+    @field_serializer("pretraining")
+    def _what_was_decided(self, value: EmbeddingSettings | None) -> dict[str, Any] | None:
+        # What the chosen model of words has no use for is refused where it is given: it must not be saved either.
+        return None if value is None else value.model_dump(exclude_unset=True)
 
     @field_validator("cell")
     @classmethod

@@ -160,3 +160,19 @@ def test_a_comparison_may_switch_the_training_of_vectors(data, tmp_path):
     )
     assert answer.code == 0, answer.err
     assert "Skipped" not in answer.out
+
+
+def test_an_approximate_search_keeps_its_graph_beside_the_file(tmp_path):
+    pytest.importorskip("usearch", reason="usearch is not installed")
+    words = [f"w{i}" for i in range(300)]
+    WordVectors(words, np.random.default_rng(0).normal(size=(300, 6))).save(tmp_path / "v.bin")
+    exact = call("vectors", "neighbours", tmp_path / "v.bin", "w5", "--json")
+    first = call("vectors", "neighbours", tmp_path / "v.bin", "w5", "--json", "--approximate")
+    assert first.code == 0, first.err
+    assert "building the graph of 300 words, kept in" in " ".join(first.err.split())
+    assert first.out == exact.out
+    again = call("vectors", "neighbours", tmp_path / "v.bin", "w5", "--json", "--approximate")
+    assert "building" not in again.err
+    assert again.out == exact.out
+    part = call("vectors", "neighbours", tmp_path / "v.bin", "w5", "--approximate", "--limit", "100")
+    assert part.code == 0, part.err

@@ -32,6 +32,7 @@ Duplicates = Annotated[
 Errors = Annotated[
     str, typer.Option(metavar="strict|replace", help="A word that is not UTF-8: an error, or replace its bad bytes.")
 ]
+MANY = 1_000_000  # words from which on a person is told of approximate search
 Method = Annotated[str, typer.Option(metavar="add|mul", help="How analogies are ranked: 3CosAdd or 3CosMul.")]
 
 
@@ -42,6 +43,10 @@ def neighbours(
         list[str], typer.Argument(metavar="WORD...", help="A word, or several: their mean.", show_default=False)
     ],
     count: Count = 10,
+    approximate: Annotated[
+        bool,
+        typer.Option("--approximate", help="Walk a graph of neighbours, kept in FILE.usearch; built the first time."),
+    ] = False,
     limit: Limit = None,
     duplicates: Duplicates = "error",
     errors: Errors = "strict",
@@ -49,7 +54,8 @@ def neighbours(
 ) -> None:
     """Print the words nearest to a word, by cosine. Of several words, those nearest to their mean.
 
-    A word that is not in the file as it is written is looked for in other case.
+    A word that is not in the file as it is written is looked for in other case. The search is exact, unless --approximate
+    asks for one that is faster on millions of words, and misses a few (extra `search`).
 
     \b
     Examples:
@@ -59,7 +65,14 @@ def neighbours(
     vectors = _load(file, limit, duplicates, errors)
     rows = [vectors.index(word) for word in words]
     query = vectors[words[0]] if len(words) == 1 else vectors.units(rows).mean(0)
-    found = vectors.neighbours(query, count, exclude=words)
+    if approximate:
+        graph = None if limit is not None else Path(f"{file}.usearch")
+        if graph is None or not graph.exists():
+            say(f"building the graph of {len(vectors):,} words" + (f", kept in {graph}" if graph else ""))
+        vectors.build_graph(graph)
+    elif len(vectors) > MANY:
+        say(f"going through {len(vectors):,} words; --approximate answers faster, from a graph that it builds once")
+    found = vectors.neighbours(query, count, exclude=words, approximate=approximate)
     _print_ranked({"words": words}, found, f"Nearest to {' + '.join(words)}", "cosine", json)
 
 

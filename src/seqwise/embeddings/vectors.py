@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from seqwise.embeddings.approximate import NeighbourGraph
 from seqwise.embeddings.search import row_norms, search
 from seqwise.errors import DataError
 
@@ -52,6 +53,7 @@ class WordVectors:
             raise DataError(
                 f"vectors: the shape ({len(self.words)}, D) is expected, one row a word, not {self.vectors.shape}"
             )
+        self._graph: NeighbourGraph | None = None
         self._ids = {word: i for i, word in enumerate(self.words)}
         _check_words(self.words, self._ids)
 
@@ -110,7 +112,12 @@ class WordVectors:
         return row
 
     def neighbours(
-        self, query: str | ArrayLike, count: int = 10, *, exclude: Iterable[str] | None = None
+        self,
+        query: str | ArrayLike,
+        count: int = 10,
+        *,
+        exclude: Iterable[str] | None = None,
+        approximate: bool = False,
     ) -> list[Neighbour]:
         """The words whose vectors have the largest cosines with the query.
 
@@ -118,9 +125,11 @@ class WordVectors:
             query: a word, or a vector (D,).
             count: how many words.
             exclude: words that are not answered; by default the query, if it is a word.
+            approximate: see `nearest`.
 
         Raises:
             DataError: an unknown word, or a vector that is not (D,) finite numbers.
+            MissingExtraError: `approximate` without usearch.
         """
         _check_count(count)
         if isinstance(query, str):
@@ -128,7 +137,7 @@ class WordVectors:
         else:
             vector, left_out = self._checked_query(query), () if exclude is None else exclude
         rows = np.unique([row for word in left_out if (row := self.find(word)) is not None])
-        return self._answers(self.nearest(vector[None], count, exclude=[rows]))[0]
+        return self._answers(self.nearest(vector[None], count, exclude=[rows], approximate=approximate))[0]
 
     def analogy(self, a: str, b: str, c: str, count: int = 10, *, method: AnalogyMethod = "add") -> list[Neighbour]:
         """The words that are to `c` as `b` is to `a`: analogy("man", "king", "woman") begins with "queen".
@@ -207,20 +216,44 @@ class WordVectors:
         )
 
     def nearest(
-        self, queries: NDArray[np.floating], count: int, *, exclude: Sequence[NDArray[np.integer]] | None = None
+        self,
+        queries: NDArray[np.floating],
+        count: int,
+        *,
+        exclude: Sequence[NDArray[np.integer]] | None = None,
+        approximate: bool = False,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The rows with the largest cosines with each of many vectors, exactly.
+        """The rows with the largest cosines with each of many vectors.
 
         Args:
             queries: (Q, D).
             count: rows for each query.
             exclude: for each query the rows that are not answered.
+            approximate: walk a graph of neighbours instead of going through all rows, and miss a few. It is built first if
+                `build_graph` was not called, which takes far longer than an exact search.
 
         Returns:
             Rows and cosines, both (Q, min(count, V)), best first; excluded rows that had to fill up have -inf.
         """
         units = _unit(np.asarray(queries, np.float32))
+        if approximate:
+            return (self._graph or self.build_graph()).nearest(units, count, exclude)
         return search(self.vectors, self.norms, units[:, None], count, lambda cosines: cosines[:, 0], exclude)
+
+    def build_graph(self, path: str | Path | None = None, *, threads: int = 0) -> NeighbourGraph:
+        """Make approximate search ready: see `seqwise.embeddings.approximate`.
+
+        Args:
+            path: of a file to read the graph from, or to keep it in if there is none.
+            threads: that build it, 0: one a core.
+
+        Raises:
+            MissingExtraError: usearch is not installed.
+            DataError: the file holds the graph of other vectors.
+            FileError: the file cannot be read or written.
+        """
+        self._graph = NeighbourGraph(self.vectors, self.norms, None if path is None else Path(path), threads=threads)
+        return self._graph
 
     def complete(
         self, rows: NDArray[np.integer], count: int, *, method: AnalogyMethod = "add"

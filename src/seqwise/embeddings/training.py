@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seqwise.embeddings.checkpoints import Checkpoint
 from seqwise.embeddings.corpus import EncodedCorpus, encode
+from seqwise.embeddings.glove import GloveTrainer
 from seqwise.embeddings.settings import EmbeddingSettings
+from seqwise.embeddings.slices import Progress, SliceTrainer
 from seqwise.embeddings.sources import Corpus
 from seqwise.embeddings.vectors import WordVectors
-from seqwise.embeddings.windows import Progress, WindowTrainer
+from seqwise.embeddings.windows import WindowTrainer
+
+if TYPE_CHECKING:
+    from seqwise.embeddings.nplm import NplmTrainer
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ def run_training(
     with encode(corpus, min_count=settings.min_count, report=reading, **options) as text:
         if encoded is not None:
             encoded(text)
-        trainer = WindowTrainer(text.tokens, text.counts, settings)
+        trainer = _make_trainer(text, settings)
         resumed = resume and checkpoint is not None and checkpoint.restore(trainer, settings, text)
         finished = interrupted = False
         while not finished and not interrupted:
@@ -106,3 +111,18 @@ def run_training(
                 checkpoint.write(trainer, settings, text)
         vectors = WordVectors(text.words, np.ascontiguousarray(trainer.inputs), text.counts)
         return Training(vectors, finished, text.total, text.kept, threads, resumed)
+
+
+def _make_trainer(text: EncodedCorpus, settings: EmbeddingSettings) -> SliceTrainer | NplmTrainer | GloveTrainer:
+    # PyTorch takes longer to import than a small corpus to learn: only where it is used.
+    if settings.model == "nplm":
+        from seqwise.embeddings.nplm import NplmTrainer
+
+        return NplmTrainer(text.tokens, text.counts, settings)
+    if settings.model == "glove":
+        return GloveTrainer(text.tokens, text.counts, settings)
+    if settings.objective == "softmax":
+        from seqwise.embeddings.softmax import SoftmaxTrainer
+
+        return SoftmaxTrainer(text.tokens, text.counts, settings)
+    return WindowTrainer(text.tokens, text.counts, settings)

@@ -23,6 +23,7 @@ from seqwise.cli.demo import demo
 from seqwise.cli.embed import embed
 from seqwise.cli.evaluate import evaluate
 from seqwise.cli.gradcheck import gradcheck
+from seqwise.cli.language import generate, score
 from seqwise.cli.predict import predict
 from seqwise.cli.reproduce import reproduce
 from seqwise.cli.text import app as text
@@ -102,7 +103,7 @@ def root(
     """Learn from labelled sequences (texts, names, DNA) and get a model, an honest report, and predictions."""
 
 
-for command in (demo, train, evaluate, predict, compare, tune, reproduce, gradcheck, embed):
+for command in (demo, train, evaluate, predict, compare, tune, reproduce, gradcheck, embed, score, generate):
     app.command()(command)
 app.add_typer(data, name="data")
 app.add_typer(bench, name="bench")

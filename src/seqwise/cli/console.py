@@ -47,7 +47,7 @@ def metrics_table(block: Mapping[str, Any], title: str) -> None:
     if "positive" in block:
         figures |= {key: f"{name} of {block['positive']}" for key, name in POSITIVE_FIGURES.items()}
     rows = [
-        [name, _figure(block.get(key)), *([_figure(baseline.get(key))] if baseline else [])]
+        [name, describe_figure(block.get(key)), *([describe_figure(baseline.get(key))] if baseline else [])]
         for key, name in figures.items()
         if block.get(key) is not None
     ]
@@ -110,7 +110,7 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]
     console.print(table)
 
 
-def _figure(figure: Mapping[str, float | None] | None) -> str:
+def describe_figure(figure: Mapping[str, float | None] | None) -> str:
     """A figure with its interval: .914 [.903, .925]."""
     if figure is None or figure["value"] is None:
         return "undefined"

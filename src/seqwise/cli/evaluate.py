@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from seqwise.cli.console import class_table, confusion_table, metrics_table, print_json, say
+from seqwise.cli.language import evaluate_language_model, refuse_options
 from seqwise.cli.options import Device, Json, ModelFolder
 
 
@@ -26,11 +27,21 @@ def evaluate(
     label: Annotated[
         str | None, typer.Option(help="Column of the classes, if not as in training.", metavar="COL")
     ] = None,
+    adapt: Annotated[
+        float | None,
+        typer.Option(
+            help="Language models: go on learning while reading, at this rate (try 0.1).",
+            metavar="RATE",
+            show_default=False,
+        ),
+    ] = None,
     save: Annotated[bool, typer.Option("--save", help="Write the figures to metrics.json as its test block.")] = False,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Evaluate a trained model on labelled data.
+    """Evaluate a trained model on other data.
+
+    A classifier needs labelled data, a language model any text.
 
     Its baseline is evaluated beside it. The columns of training are remembered. A label that training never saw is an
     error: no model could predict it.
@@ -40,8 +51,16 @@ def evaluate(
       seqwise evaluate my-model test.csv
       seqwise evaluate my-model test.csv --save --json > figures.json
     """
+    from seqwise.errors import ConfigurationError
     from seqwise.experiments.evaluation import run_evaluation
+    from seqwise.prediction import task_of
 
+    if task_of(folder) == "lm":
+        refuse_options("lm", {"--label": label, "--save": save})
+        evaluate_language_model(folder, data, text=text, adapt=adapt, device=device, json=json)
+        return
+    if adapt is not None:
+        raise ConfigurationError("--adapt is for language models")
     outcome = run_evaluation(folder, data, text=text, label=label, save=save, device=device, say=say)
     if json:
         print_json(outcome.metrics)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from seqwise.cli.console import class_table, metrics_table, part_table, print_json, say
+from seqwise.cli.language import refuse_options, train_language_model
 from seqwise.cli.options import Json, OptionalDevice, Overwrite, Seed, Set
 
 
@@ -30,6 +31,9 @@ def train(
         ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the model.", show_default=False)],
+    task: Annotated[
+        str, typer.Option(help="classify, or lm: a language model, which needs no labels.", metavar="classify|lm")
+    ] = "classify",
     text: Annotated[str | None, typer.Option(help="Column of the sequences.", metavar="COL")] = None,
     label: Annotated[str | None, typer.Option(help="Column of the classes.", metavar="COL")] = None,
     weight: Annotated[str | None, typer.Option(help="Column of sample weights.", metavar="COL")] = None,
@@ -118,7 +122,9 @@ def train(
         ),
     ] = False,
 ) -> None:
-    """Train a classifier, and report honestly.
+    """Train a classifier or a language model, and report honestly.
+
+    --task lm makes a language model, which needs no labels; its baseline counts n-grams (Kneser-Ney).
 
     The rare classes of the data decide (macro F1). Beside the model a trivial baseline is fitted on the same examples;
     both stand in the table, in metrics.json and in report.html.
@@ -131,8 +137,43 @@ def train(
       seqwise train tweets.csv --text tweet --label tone --out m --imbalance logit_adjusted
       seqwise train tweets.csv --text tweet --label tone --out m --pretrain-vectors --unlabelled more.txt
       seqwise train names.tsv --text name --label sex --out m --time-budget 5m --set model.cell=gru
+      seqwise train tinyshakespeare --task lm --out lm --set text.unit=characters
     """
     started = time.monotonic()  # the imports that follow count: they take seconds on a cold machine
+    if task != "classify":
+        of_classes = {
+            "--label": label,
+            "--weight": weight,
+            "--positive": positive,
+            "--threshold": threshold,
+            "--cost": cost,
+            "--calibrate": None if calibrate == "auto" else calibrate,
+            "--imbalance": imbalance,
+            "--model": model,
+            "--vectors": vectors,
+            "--freeze-vectors": freeze_vectors,
+        }
+        refuse_options(task, of_classes)
+        flags = {
+            "data.text": text,
+            "training.time_budget": time_budget,
+            "training.device": device,
+            "training.seed": seed,
+        }
+        train_language_model(
+            data,
+            out,
+            flags,
+            config,
+            set_,
+            validation,
+            test,
+            overwrite=overwrite,
+            resume=resume,
+            started=started,
+            json=json,
+        )
+        return
     from seqwise.experiments.configuration import build_configuration
     from seqwise.experiments.decisions import DecisionRequest, numbers_by_name
     from seqwise.experiments.training import TrainingRequest, run_training

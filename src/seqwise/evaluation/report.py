@@ -19,8 +19,8 @@ from seqwise.evaluation.confusion import MOST_CLASSES, confusion, ordered_confus
 from seqwise.evaluation.decisions import decision_sentences, threshold_rows
 from seqwise.evaluation.labels import together
 from seqwise.evaluation.mistakes import shortened
+from seqwise.evaluation.pages import markup, markup_all, render_page, sections, write_page
 from seqwise.evaluation.sizes import by_size, group_rows, level_rows
-from seqwise.evaluation.wording import count, duration, number, percent, plain, signed
 
 HEADLINES = {  # name in metrics.json -> (for people, whether more is better)
     "accuracy": ("Accuracy", True),
@@ -134,27 +134,12 @@ def write_report(path: str | Path, content: ReportContent) -> None:
         path: of the file; it is replaced in one step.
         content: what to show.
     """
-    target = Path(path)
-    partial = target.with_name(f".{target.name}.partial")
-    partial.write_bytes(render_report(content).encode("utf-8", "replace"))
-    partial.replace(target)
+    write_page(path, render_report(content))
 
 
 def render_report(content: ReportContent) -> str:
     """Return the page that `write_report` writes."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("seqwise.evaluation"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    environment.filters |= {
-        "number": number,
-        "signed": signed,
-        "count": count,
-        "duration": duration,
-        "percent": percent,
-    }
-    return environment.get_template("report.html").render(**_page(content))
+    return render_page("report.html", **_page(content))
 
 
 def _page(content: ReportContent) -> dict[str, Any]:
@@ -176,8 +161,8 @@ def _page(content: ReportContent) -> dict[str, Any]:
         "counts": counts,
         "by_size": order,
         "totals": {split: sum(of.values()) for split, of in counts.items()},
-        "balance": _safe(figures.class_balance(counts, order)) if counts else None,
-        "curves": _safe_all(figures.learning_curves(content.history, _reference(content)) if content.history else []),
+        "balance": markup(figures.class_balance(counts, order)) if counts else None,
+        "curves": markup_all(figures.learning_curves(content.history, _reference(content)) if content.history else []),
         **_rare(content, block, size),
         **_decisions(content, block, order),
         **_confusion(block),
@@ -189,15 +174,16 @@ def _page(content: ReportContent) -> dict[str, Any]:
             key: HEADLINES[key][0] for key in PART_FIGURES if any(key in part for part in content.parts.values())
         },
         "mistakes": [{**mistake, "text": shortened(str(mistake["text"]))} for mistake in content.mistakes],
-        "configuration": _sections(content.configuration),
-        "environment": {key: plain(value) for key, value in content.environment.items()},
+        "seconds": content.seconds,
+        "configuration": sections(content.configuration),
+        "environment": sections(content.environment).get("", {}),
     }
 
 
 def _rare(content: ReportContent, block: Mapping[str, Any], size: Mapping[str, int]) -> dict[str, Any]:
     picture = by_size(block, size, "f1" if content.multilabel else "recall")
     return {
-        "sizes": None if picture is None else _safe(picture),
+        "sizes": None if picture is None else markup(picture),
         "groups": group_rows(block),
         "levels": None if content.multilabel else level_rows(block, content.classes, content.positive),
     }
@@ -214,7 +200,7 @@ def _decisions(content: ReportContent, block: Mapping[str, Any], order: Sequence
     return {
         "decided": decision_sentences(content.decisions, content.classes, multilabel=content.multilabel),
         "thresholds": threshold_rows(content.decisions, content.classes, block, order) if listed else [],
-        "calibration": _safe_all(pictures),
+        "calibration": markup_all(pictures),
     }
 
 
@@ -222,12 +208,12 @@ def _confusion(block: Mapping[str, Any]) -> dict[str, Any]:
     """The confusion matrix of classes; of labels, which go together."""
     if "confusion_matrix" not in block:
         picture = together(np.asarray(block["together"]["counts"]), block["together"]["labels"])
-        return {"confusions": [] if picture is None else [_safe(picture)], "collapsed": 0}
+        return {"confusions": [] if picture is None else [markup(picture)], "collapsed": 0}
     matrix, names, left = ordered_confusion(
         np.asarray(block["confusion_matrix"]["counts"]), block["confusion_matrix"]["classes"]
     )
     pictures = [confusion(matrix, names, normalised=flag) for flag in (False, True)]
-    return {"confusions": _safe_all(pictures), "collapsed": left}
+    return {"confusions": markup_all(pictures), "collapsed": left}
 
 
 def _probability_figures(content: ReportContent) -> dict[str, Any]:
@@ -237,8 +223,8 @@ def _probability_figures(content: ReportContent) -> dict[str, Any]:
     theirs = None if content.baseline_probabilities is None else np.asarray(content.baseline_probabilities, np.float64)
     curves = probabilities.precision_recall(targets, ours, theirs, content.classes, content.positive)
     return {
-        "precision_recall": _safe_all(curves),
-        "reliability": _safe_all(probabilities.reliability(targets, ours, theirs)),
+        "precision_recall": markup_all(curves),
+        "reliability": markup_all(probabilities.reliability(targets, ours, theirs)),
         "with_curves": len(probabilities.chosen_curves(targets, content.classes, content.positive)),
     }
 
@@ -324,17 +310,6 @@ def _reference(content: ReportContent) -> dict[str, float | None]:
     return {key: baseline[key]["value"] for key in ("macro_f1", "accuracy", "log_loss") if key in baseline}
 
 
-def _sections(configuration: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """Configuration as texts; single values outside any section come first, under no name."""
-    single = {key: plain(value) for key, value in configuration.items() if not isinstance(value, Mapping)}
-    sections = {
-        section: {key: plain(value) for key, value in values.items()}
-        for section, values in configuration.items()
-        if isinstance(values, Mapping)
-    }
-    return ({"": single} if single else {}) | sections
-
-
 def _place(figure: Mapping[str, float | None], scale: tuple[float, float]) -> dict[str, float] | None:
     """Where value and interval lie between the ends of the scale, in percent."""
     if figure["value"] is None:
@@ -351,14 +326,3 @@ def _place(figure: Mapping[str, float | None], scale: tuple[float, float]) -> di
 def _ahead(advantage: float) -> str:
     """The style of a difference: "better", "worse", or "" where it rounds to nothing."""
     return "" if abs(advantage) < 0.0005 else "better" if advantage > 0 else "worse"
-
-
-def _safe(svg: str) -> Any:
-    """Mark what matplotlib has drawn, and escaped, as markup."""
-    from markupsafe import Markup
-
-    return Markup(svg)
-
-
-def _safe_all(pictures: Sequence[str]) -> list[Any]:
-    return [_safe(picture) for picture in pictures]

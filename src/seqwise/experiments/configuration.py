@@ -10,7 +10,7 @@ import difflib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from seqwise.data import DataSettings
 from seqwise.errors import ConfigurationError, FileError, nearest
 from seqwise.losses import ImbalanceSettings, find_treatment
-from seqwise.models import ModelSettings
+from seqwise.models import LanguageSettings, ModelSettings
 from seqwise.text import TextSettings
 from seqwise.training import TrainingSettings
 
@@ -47,9 +47,32 @@ class Configuration(BaseModel):
         return self.model_dump(mode="json")
 
 
-def configuration_schema() -> dict[str, Any]:
+class LanguageConfiguration(BaseModel):
+    """Everything that decides how a language model is made.
+
+    Attributes:
+        data: which column, and how much is held back for validation.
+        text: how a text becomes symbols.
+        model: layers, softmax and regularisation.
+        training: optimiser, schedule, epochs, seed, device; `batch_size` is the number of streams.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data: DataSettings = Field(default_factory=DataSettings)
+    text: TextSettings = Field(default_factory=TextSettings)
+    model: LanguageSettings = Field(default_factory=LanguageSettings)
+    training: TrainingSettings = Field(default_factory=TrainingSettings)
+
+
+Kind = TypeVar("Kind", Configuration, LanguageConfiguration)
+TASKS: dict[str, type[BaseModel]] = {"classify": Configuration, "lm": LanguageConfiguration}
+"""The configuration of each task."""
+
+
+def configuration_schema(kind: type[BaseModel] = Configuration) -> dict[str, Any]:
     """Return the JSON Schema of the configuration file (editors check and complete a YAML file with it)."""
-    return Configuration.model_json_schema()
+    return kind.model_json_schema()
 
 
 def build_configuration(
@@ -58,7 +81,8 @@ def build_configuration(
     flags: Mapping[str, Any] | None = None,
     base: Mapping[str, Any] | None = None,
     treatment: str | None = None,
-) -> Configuration:
+    kind: type[Kind] = Configuration,  # type: ignore[assignment]
+) -> Kind:
     """Join what the person gave, later over earlier: `base`, the file, the treatment, `--set` entries, flags.
 
     Args:
@@ -67,6 +91,7 @@ def build_configuration(
         flags: "section.key" to value; None means that the flag was not given.
         base: sections to start from (a recipe's).
         treatment: of rare classes, by name: values of the section `imbalance`.
+        kind: of which task, see `TASKS`.
 
     Raises:
         FileError: the file is missing or not UTF-8 text.
@@ -81,39 +106,43 @@ def build_configuration(
     if treatment is not None:
         tree.setdefault("imbalance", {}).update(find_treatment(treatment).values)
     for override in overrides:
-        section, key, value = parse_override(override)
+        section, key, value = parse_override(override, kind)
         tree.setdefault(section, {})[key] = value
     for path, value in (flags or {}).items():
         if value is not None:
             section, _, key = path.partition(".")
             tree.setdefault(section, {})[key] = value
-    return parse_configuration(tree, source=str(file) if file else None)
+    return parse_configuration(tree, source=str(file) if file else None, kind=kind)
 
 
-def parse_configuration(tree: Mapping[str, Any], source: str | None = None) -> Configuration:
+def parse_configuration(
+    tree: Mapping[str, Any],
+    source: str | None = None,
+    kind: type[Kind] = Configuration,  # type: ignore[assignment]
+) -> Kind:
     """Validate a tree of sections.
 
     Raises:
         ConfigurationError: names the first key that is unknown (with the nearest known one) or not allowed.
     """
     try:
-        return Configuration.model_validate(tree)
+        return kind.model_validate(tree)
     except ValidationError as error:
-        sentences = [_sentence(problem) for problem in error.errors(include_url=False)]
+        sentences = [_sentence(problem, kind) for problem in error.errors(include_url=False)]
         # A union reports one problem for each of its members: the same sentence, said once.
         distinct = list(dict.fromkeys(sentences))
         prefix = f"{source}: " if source else ""
         raise ConfigurationError(prefix + "; ".join(distinct)) from None
 
 
-def parse_override(text: str) -> tuple[str, str, Any]:
+def parse_override(text: str, kind: type[BaseModel] = Configuration) -> tuple[str, str, Any]:
     """Split "section.key=value" and read the value as YAML."""
     path, equals, written = text.partition("=")
     section, dot, key = path.strip().partition(".")
     if not equals or not dot or not section or not key:
         hint = ""
         if equals and not dot:
-            homes = [name for name, fields in _fields().items() if path.strip() in fields]
+            homes = [name for name, fields in _fields(kind).items() if path.strip() in fields]
             hint = f"; did you mean {homes[0]}.{text}?" if homes else ""
         raise ConfigurationError(f"--set takes section.key=value, got {text!r}{hint}")
     try:
@@ -162,19 +191,19 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _fields() -> dict[str, list[str]]:
+def _fields(kind: type[BaseModel]) -> dict[str, list[str]]:
     """Every section with its keys."""
     return {
         section: list(field.annotation.model_fields)
-        for section, field in Configuration.model_fields.items()
+        for section, field in kind.model_fields.items()
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
     }
 
 
-def _sentence(problem: Any) -> str:
+def _sentence(problem: Any, kind: type[BaseModel]) -> str:
     """One sentence for one entry of pydantic's error list."""
     location = [str(part) for part in problem["loc"]]
-    fields = _fields()
+    fields = _fields(kind)
     if not location or location[0] not in fields:
         name = location[0] if location else "?"
         return f"there is no configuration section {name!r}; {nearest(name, fields)}"
@@ -183,13 +212,13 @@ def _sentence(problem: Any) -> str:
         return _own_words(problem, f"section {section!r}") or f"section {section!r} holds keys and values"
     key = location[1]
     if key not in fields[section]:
-        return f"there is no configuration key {section}.{key}; {_nearest_key(section, key)}"
+        return f"there is no configuration key {section}.{key}; {_nearest_key(section, key, fields)}"
     where = f"{section}.{key}"
     own = _own_words(problem, where)
     if own:
         return own
     got = problem["input"]
-    return f"{where} must be {_allowed(section, key)}, got {got!r}"
+    return f"{where} must be {_allowed(section, key, kind)}, got {got!r}"
 
 
 def _own_words(problem: Any, where: str) -> str | None:
@@ -199,9 +228,8 @@ def _own_words(problem: Any, where: str) -> str | None:
     return f"{where}: {problem['ctx']['error']}"
 
 
-def _nearest_key(section: str, key: str) -> str:
+def _nearest_key(section: str, key: str, fields: Mapping[str, list[str]]) -> str:
     """The same key of another section, or else the nearest of its own, or else the nearest of all."""
-    fields = _fields()
     for name in (name for name, keys in fields.items() if key in keys):
         return f"did you mean {name}.{key}?"
     for name in (section, *fields):
@@ -211,9 +239,9 @@ def _nearest_key(section: str, key: str) -> str:
     return f"section {section} has {', '.join(fields[section])}"
 
 
-def _allowed(section: str, key: str) -> str:
+def _allowed(section: str, key: str, kind: type[BaseModel]) -> str:
     """What the key may be, in words, read off the JSON Schema."""
-    schema = configuration_schema()
+    schema = configuration_schema(kind)
     reference = schema["properties"][section]
     name = (reference.get("$ref") or reference["allOf"][0]["$ref"]).rsplit("/", 1)[-1]
     return _in_words(schema["$defs"][name]["properties"][key])

@@ -1,4 +1,4 @@
-"""A fitted sequence model from the parts of its folder: what a predictor runs."""
+"""A fitted model from the parts of its folder: what a predictor runs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from seqwise.errors import DataError
 from seqwise.models.batch import EncodedExamples
 from seqwise.models.classifier import SequenceModel
 from seqwise.models.features import TextFeatures
+from seqwise.models.language import LanguageNetwork
+from seqwise.models.language_settings import LanguageSettings
 from seqwise.models.settings import ModelSettings
-from seqwise.text import TextSettings
+from seqwise.text import TextPipeline, TextSettings
 
 
 @dataclass(frozen=True)
@@ -28,25 +30,46 @@ class SavedModel:
         return self.features.encode(texts)
 
 
-def load_sequence_model(config: dict[str, Any], vocabulary: dict[str, Any], labels: dict[str, Any]) -> SavedModel:
+@dataclass(frozen=True)
+class SavedLanguageModel:
+    """A module without its weights, and what turns texts into its symbols."""
+
+    module: LanguageNetwork
+    pipeline: TextPipeline
+
+
+def load_model(
+    config: dict[str, Any], vocabulary: dict[str, Any], labels: dict[str, Any]
+) -> SavedModel | SavedLanguageModel:
     """Build the model that `config.json`, `vocabulary.json` and `labels.json` describe.
 
     Raises:
         DataError: they do not describe one; gives the reason.
     """
     try:
-        settings = config["settings"]
-        text, model = TextSettings.model_validate(settings["text"]), ModelSettings.model_validate(settings["model"])
-        features = TextFeatures.from_dict(vocabulary, text, model)
-        module = SequenceModel(
-            model,
-            vocabulary_size=features.vocabulary_size,
-            ngrams=features.ngram_count,
-            classes=len(labels["classes"]),
-        )
+        if config["estimator"] == "LanguageModel":
+            return _language_model(config["settings"], vocabulary)
+        return _sequence_model(config["settings"], vocabulary, labels)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         raise DataError(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
     except (KeyError, TypeError) as error:
         raise DataError(f"the model's description lacks or garbles {error}") from None
+
+
+def _sequence_model(settings: dict[str, Any], vocabulary: dict[str, Any], labels: dict[str, Any]) -> SavedModel:
+    text, model = TextSettings.model_validate(settings["text"]), ModelSettings.model_validate(settings["model"])
+    features = TextFeatures.from_dict(vocabulary, text, model)
+    module = SequenceModel(
+        model,
+        vocabulary_size=features.vocabulary_size,
+        ngrams=features.ngram_count,
+        classes=len(labels["classes"]),
+    )
     return SavedModel(module, features)
+
+
+def _language_model(settings: dict[str, Any], vocabulary: dict[str, Any]) -> SavedLanguageModel:
+    pipeline = TextPipeline.from_dict(vocabulary)
+    module = LanguageNetwork(LanguageSettings.model_validate(settings["model"]), len(pipeline.vocabulary))
+    return SavedLanguageModel(module, pipeline)

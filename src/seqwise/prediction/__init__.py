@@ -2,8 +2,9 @@
 
 from seqwise.prediction.decisions import UNSURE, Decisions
 from seqwise.prediction.device import resolve_device
-from seqwise.prediction.folder import FolderContent, add_piece, read_folder, write_folder
-from seqwise.prediction.predictor import Predictor, restore
+from seqwise.prediction.folder import FolderContent, add_piece, read_folder, task_of, write_folder
+from seqwise.prediction.predictor import Predictor
+from seqwise.prediction.restoring import restore
 
 __all__ = [
     "UNSURE",
@@ -14,5 +15,6 @@ __all__ = [
     "read_folder",
     "resolve_device",
     "restore",
+    "task_of",
     "write_folder",
 ]

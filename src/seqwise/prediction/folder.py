@@ -3,7 +3,7 @@
 config.json          format version, task, settings of every section, unit, sha256 of the parts below and of itself
 model.safetensors    the weights
 vocabulary.json      what turns raw input into ids
-labels.json          classes, counts, priors, thresholds, calibration
+labels.json          classes, counts, priors, thresholds, calibration; of a task that has classes
 and, for people: metrics.json, history.jsonl, report.html, README.md
 """
 
@@ -26,6 +26,8 @@ from seqwise.prediction.schema import Config, Labels, check_schema
 
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS, VOCABULARY, LABELS = "config.json", "model.safetensors", "vocabulary.json", "labels.json"
+WITHOUT_LABELS = ("lm",)
+"""Tasks that have no classes."""
 # Far beyond any real model: a file larger than this is damaged or hostile and is not read into memory.
 LARGEST = {CONFIG: 2**24, LABELS: 2**28, VOCABULARY: 2**31, WEIGHTS: 2**36}
 
@@ -39,7 +41,7 @@ class FolderContent:
         config: the whole of config.json.
         weights: by name, as NumPy arrays.
         vocabulary: the whole of vocabulary.json.
-        labels: the whole of labels.json.
+        labels: the whole of labels.json; {} where the task has none.
     """
 
     path: Path
@@ -65,7 +67,7 @@ def write_folder(
     config: Mapping[str, Any],
     weights: Mapping[str, Any],
     vocabulary: Mapping[str, Any],
-    labels: Mapping[str, Any],
+    labels: Mapping[str, Any] | None = None,
     pieces: Mapping[str, str | bytes | Mapping[str, Any]] | None = None,
 ) -> None:
     """Save a model; every file appears complete or not at all, config.json last.
@@ -76,7 +78,7 @@ def write_folder(
             seqwise_version, files and sha256 are added.
         weights: torch tensors or NumPy arrays by name.
         vocabulary: opaque, JSON.
-        labels: "classes", "counts", "priors", "thresholds", "positive", "calibration".
+        labels: "classes", "counts", "priors", "thresholds", "positive", "calibration"; None for a task without classes.
         pieces: further files by name, see `add_piece`.
 
     Raises:
@@ -91,18 +93,21 @@ def write_folder(
     contents = {
         WEIGHTS: save(arrays),
         VOCABULARY: json_bytes(vocabulary, path / VOCABULARY, readable=False),
-        LABELS: json_bytes(labels, path / LABELS),
+        **({} if labels is None else {LABELS: json_bytes(labels, path / LABELS)}),
         **{name: _content(name, piece) for name, piece in (pieces or {}).items()},
     }
     sealed = {
         **config,
         "format_version": FORMAT_VERSION,
         "seqwise_version": __version__,
-        "files": {name: _sha256(contents[name]) for name in (WEIGHTS, VOCABULARY, LABELS)},
+        "files": {name: _sha256(contents[name]) for name in (WEIGHTS, VOCABULARY, LABELS) if name in contents},
     }
     contents[CONFIG] = json_bytes(_with_seal(sealed), path / CONFIG)
     check_schema(Config, sealed, path / CONFIG)
-    check_schema(Labels, parse_json(contents[LABELS], path / LABELS), path / LABELS)
+    if labels is not None:
+        check_schema(Labels, parse_json(contents[LABELS], path / LABELS), path / LABELS)
+    elif config["task"] not in WITHOUT_LABELS:
+        raise ModelFolderError(f"{path}: a model of the task {config['task']!r} has {LABELS}")
     write_files(path, contents)
 
 
@@ -139,7 +144,8 @@ def read_folder(path: str | Path) -> FolderContent:
     path = Path(path)
     config = _read_config(path)
     contents: dict[str, bytes] = {}
-    for name in {WEIGHTS: 0, VOCABULARY: 0, LABELS: 0, **config["files"]}:
+    needed = [WEIGHTS, VOCABULARY, *([] if config["task"] in WITHOUT_LABELS else [LABELS])]
+    for name in dict.fromkeys([*needed, *config["files"]]):
         if name not in config["files"]:
             raise ModelFolderError(f"{path / CONFIG} does not list {name} among its files")
         content = read_file(path, name, LARGEST.get(name, LARGEST[WEIGHTS]))
@@ -147,8 +153,10 @@ def read_folder(path: str | Path) -> FolderContent:
             raise ModelFolderError(f"{path / name} is damaged or was changed: its sha256 is not the recorded one")
         if name in LARGEST:
             contents[name] = content
-    labels = parse_json(contents[LABELS], path / LABELS)
-    check_schema(Labels, labels, path / LABELS)
+    labels: dict[str, Any] = {}
+    if LABELS in contents:
+        labels = parse_json(contents[LABELS], path / LABELS)
+        check_schema(Labels, labels, path / LABELS)
     vocabulary = parse_json(contents[VOCABULARY], path / VOCABULARY)
     try:
         weights = load(contents[WEIGHTS])
@@ -156,6 +164,15 @@ def read_folder(path: str | Path) -> FolderContent:
         raise ModelFolderError(f"{path / WEIGHTS} is no sound safetensors file: {error}") from None
     _check_weights(path, weights)
     return FolderContent(path, config, weights, vocabulary, labels)
+
+
+def task_of(path: str | Path) -> str:
+    """Return the task of the model in a folder, of which nothing but config.json is read.
+
+    Raises:
+        ModelFolderError: it is no model folder, or its config.json is damaged.
+    """
+    return str(_read_config(Path(path))["task"])
 
 
 def _read_config(path: Path) -> dict[str, Any]:

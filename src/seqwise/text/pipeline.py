@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from seqwise.errors import DataError
@@ -113,6 +114,30 @@ class TextPipeline:
             Path(str(provisional.ids.filename)).unlink()
         return result.finish()
 
+    def fit_stream(self, texts: Iterable[Text]) -> NDArray[np.int32]:
+        """`fit` and `encode_stream` of the same texts, tokenising once; a symbol is an <eos> too, if `end_mark` is set."""
+        texts = self._decide(texts)
+        counter: Counter[str] = Counter()
+        seen: dict[str, int] = {}
+        parts: list[NDArray[np.int32]] = []
+        for tokens in self._running(texts):
+            counter.update(tokens)
+            parts.append(np.array([seen.setdefault(token, len(seen)) for token in tokens], np.int32))
+        del counter["<eos>"]  # a mark that ends a text is no word of it
+        self._vocabulary = Vocabulary.from_counts(counter, self.settings.max_vocabulary, self._least)
+        final_ids = self._vocabulary.encode(seen)
+        return final_ids[np.concatenate(parts)] if parts else np.empty(0, np.int32)
+
+    def encode_stream(self, texts: Iterable[Text]) -> NDArray[np.int32]:
+        """The ids of all texts one after the other, (N,): what a language model reads.
+
+        Nothing is truncated, and white space at the ends of a text of characters stays. With `end_mark`, <eos> follows
+        every text.
+        """
+        vocabulary = self.vocabulary
+        parts = [vocabulary.encode(tokens) for tokens in self._running(texts)]
+        return np.concatenate(parts) if parts else np.empty(0, np.int32)
+
     def to_dict(self) -> dict[str, Any]:
         """Settings and vocabulary, ready for JSON."""
         learned = {} if self._subwords is None else {"subwords": self._subwords.to_json()}
@@ -141,6 +166,11 @@ class TextPipeline:
             pipeline._subwords = Subwords(data["subwords"])
         pipeline._vocabulary = Vocabulary.from_dict(data["vocabulary"])
         return pipeline
+
+    def _running(self, texts: Iterable[Text]) -> Iterator[list[str]]:
+        tokenizer, end = self.tokenizer, ["<eos>"] if self.settings.end_mark else []
+        for text in texts:
+            yield tokenizer.running(text) + end
 
     def _decide(self, texts: Iterable[Text]) -> Iterable[Text]:
         if self.settings.unit == "auto":

@@ -1,0 +1,358 @@
+"""What a saved language model answers: how probable texts are, what comes next, and texts drawn from it.
+
+Axis letters: N symbols, B texts, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self, cast
+
+import numpy as np
+
+from seqwise.errors import ConfigurationError, DataError, ModelFolderError
+from seqwise.prediction.device import resolve_device
+from seqwise.prediction.folder import FolderContent, read_folder
+from seqwise.prediction.restoring import RestoredModel, restore
+from seqwise.text import TextPipeline
+from seqwise.text.vocabulary import EOS, PAD, UNK
+
+if TYPE_CHECKING:
+    from seqwise.models import LanguageNetwork
+
+WINDOW = 512  # steps read at once
+TOGETHER = 64  # texts read side by side
+
+
+@dataclass(frozen=True)
+class ScoredText:
+    """A text and how probable it is.
+
+    Attributes:
+        text: as given.
+        tokens: its symbols, <eos> included where the model has learned one; what the model does not know is <unk>.
+        log_probabilities: of each, given all before it, in nats.
+    """
+
+    text: str
+    tokens: list[str]
+    log_probabilities: list[float]
+
+    @property
+    def log_probability(self) -> float:
+        """log P(text), in nats."""
+        return math.fsum(self.log_probabilities)
+
+    @property
+    def perplexity(self) -> float:
+        """exp of the mean -log P of a symbol."""
+        return math.exp(min(-self.log_probability / max(len(self.tokens), 1), 700))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "text": self.text,
+            "log_probability": self.log_probability,
+            "perplexity": self.perplexity,
+            "tokens": [[token, value] for token, value in zip(self.tokens, self.log_probabilities, strict=True)],
+        }
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next symbol is drawn.
+
+    Attributes:
+        temperature: logits are divided by it; 0 takes the most probable symbol.
+        top_k: only the k most probable; None: all.
+        top_p: only the most probable that together have at least this probability; 1: all.
+        max_tokens: of a text.
+        seed: of the draws.
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float = 1.0
+    max_tokens: int = 100
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        wrong = {
+            "temperature is a number from 0 on": not 0 <= self.temperature < math.inf,
+            "top-k is at least 1": self.top_k is not None and self.top_k < 1,
+            "top-p is above 0 and at most 1": not 0 < self.top_p <= 1,
+            "max-tokens is at least 1": self.max_tokens < 1,
+            "seed is not below 0": self.seed < 0,
+        }
+        for rule, broken in wrong.items():
+            if broken:
+                raise ConfigurationError(rule)
+
+
+class RestoredLanguageModel(RestoredModel, Protocol):
+    """A language model, and what turns texts into its symbols."""
+
+    @property
+    def pipeline(self) -> TextPipeline:
+        """From text to symbols."""
+
+
+class LanguagePredictor:
+    """A language model that answers.
+
+    Attributes:
+        config: the whole of config.json.
+        settings: its sections.
+        pipeline: from text to symbols.
+        network: the module, on its device.
+    """
+
+    def __init__(self, content: FolderContent, model: RestoredLanguageModel) -> None:
+        self.config, self.settings = content.config, content.settings
+        self.pipeline = model.pipeline
+        self.network = cast("LanguageNetwork", model.module)
+
+    @classmethod
+    def load(cls, path: str | Path, device: str = "auto") -> Self:
+        """Read a model folder.
+
+        Raises:
+            ModelFolderError: it is not a sound model folder, or not that of a language model.
+            DeviceError: there is no such device.
+        """
+        target = resolve_device(device)
+        content = read_folder(path)
+        if content.config["estimator"] != "LanguageModel":
+            raise ModelFolderError(f"{content.path} holds a {content.config['estimator']}, not a language model")
+        model = cast(RestoredLanguageModel, restore(content))
+        model.module.to(target)
+        return cls(content, model)
+
+    @property
+    def ends(self) -> bool:
+        """Whether the model has learned where a text ends."""
+        return self.pipeline.settings.end_mark
+
+    @property
+    def start(self) -> int:
+        """The symbol before the first: <eos>, which ends a text; without it a line break, or what is most frequent."""
+        vocabulary = self.pipeline.vocabulary
+        if self.ends:
+            return EOS
+        return int(vocabulary.encode(["\n"])[0]) if "\n" in vocabulary else min(EOS + 1, len(vocabulary) - 1)
+
+    def encode(self, texts: Iterable[Any]) -> list[np.ndarray]:
+        """The symbols of each text, (its length,) int32; <eos> at its end where the model has learned one."""
+        return [self.pipeline.encode_stream([text]) for text in texts]
+
+    def read_stream(self, symbols: np.ndarray) -> np.ndarray:
+        """-log P of every symbol given all before it, the state carried over from the first to the last.
+
+        Args:
+            symbols: (N,).
+
+        Returns:
+            (N,) float64, in nats.
+        """
+        import torch
+
+        network, device = self.network, self._device
+        read = np.concatenate([[self.start], symbols[:-1]]).astype(np.int64)
+        result, states = np.empty(len(symbols)), network.start(1)
+        with torch.no_grad():
+            for begin in range(0, len(symbols), WINDOW):
+                here = slice(begin, begin + WINDOW)
+                given, wanted = (torch.from_numpy(part[here].astype(np.int64)).to(device) for part in (read, symbols))
+                losses, reading = network.losses(given[None], wanted[None], states)
+                states = reading.states
+                result[here] = losses[0].double().cpu().numpy()
+        return result
+
+    def adapt_stream(self, symbols: np.ndarray, rate: float, steps: int = 20) -> np.ndarray:
+        """As `read_stream`, while the model goes on learning from what it has read (Krause et al. 2018).
+
+        After every window a step of gradient descent is taken; the model itself stays as it is.
+
+        Args:
+            symbols: (N,).
+            rate: learning rate.
+            steps: T of a window.
+        """
+        import torch
+
+        network = type(self.network)(self.network.settings, len(self.pipeline.vocabulary)).to(self._device)
+        network.load_state_dict(self.network.state_dict())
+        network.eval()
+        parameters: list[torch.Tensor] = list(network.parameters())
+        read = np.concatenate([[self.start], symbols[:-1]]).astype(np.int64)
+        result, states = np.empty(len(symbols)), network.start(1)
+        for begin in range(0, len(symbols), steps):
+            here = slice(begin, begin + steps)
+            given, wanted = (torch.from_numpy(part[here].astype(np.int64)).to(self._device) for part in (read, symbols))
+            losses, reading = network.losses(given[None], wanted[None], states)
+            states = tuple(state.detach() for state in reading.states)
+            result[here] = losses[0].detach().double().cpu().numpy()
+            gradients = torch.autograd.grad(losses.mean(), parameters)
+            norm = float(torch.nn.utils.get_total_norm(gradients))
+            with torch.no_grad():
+                torch._foreach_add_(parameters, list(gradients), alpha=-rate / max(1.0, norm))
+        return result
+
+    def score(self, texts: Sequence[Any]) -> list[ScoredText]:
+        """How probable each text is, on its own: nothing is read before it.
+
+        Args:
+            texts: strings; for a model of given tokens also lists of strings.
+
+        Raises:
+            DataError: something is neither.
+        """
+        import torch
+
+        rows = self.encode(_checked(texts))
+        decode = self.pipeline.vocabulary.decode
+        scored: list[ScoredText] = []
+        for begin in range(0, len(rows), TOGETHER):
+            part = rows[begin : begin + TOGETHER]
+            targets = np.full((len(part), max(map(len, part))), PAD, np.int64)
+            for i, row in enumerate(part):
+                targets[i, : len(row)] = row
+            read = np.concatenate([np.full((len(part), 1), self.start), targets[:, :-1]], axis=1)
+            states, losses = self.network.start(len(part)), []
+            with torch.no_grad():
+                for first in range(0, targets.shape[1], WINDOW):
+                    here = slice(first, first + WINDOW)
+                    given, wanted = (torch.from_numpy(a[:, here].copy()).to(self._device) for a in (read, targets))
+                    values, reading = self.network.losses(given, wanted, states)
+                    states = reading.states
+                    losses.append(values.double().cpu().numpy())
+            together = -np.concatenate(losses, axis=1)
+            for i, row in enumerate(part):
+                text = texts[begin + i]
+                written = text if isinstance(text, str) else " ".join(text)
+                scored.append(ScoredText(written, decode(row.tolist()), together[i, : len(row)].tolist()))
+        return scored
+
+    def next_symbols(self, prompt: str = "", top: int = 10) -> list[tuple[str, float]]:
+        """The most probable next symbols after a text, and their probabilities.
+
+        Raises:
+            DataError: the prompt is no text.
+            ConfigurationError: fewer than one is asked for.
+        """
+        if top < 1:
+            raise ConfigurationError(f"at least one symbol is shown, not {top}")
+        logs, _ = self._after(prompt)
+        first = logs[0]
+        best = np.argsort(-first, kind="stable")[:top]
+        decode = self.pipeline.vocabulary.decode
+        return [(decode([int(i) + 1])[0], float(np.exp(first[i]))) for i in best]
+
+    def log_probabilities_after(self, prompts: Sequence[str], symbols: Sequence[str]) -> list[float]:
+        """log P of one symbol after each text, in nats.
+
+        Args:
+            prompts: texts.
+            symbols: one for each, as `next_symbols` writes them; what the model does not know is <unk>.
+        """
+        vocabulary = self.pipeline.vocabulary
+        wanted = vocabulary.encode(symbols) - 1
+        return [float(self._after(prompt)[0][0, i]) for prompt, i in zip(prompts, wanted, strict=True)]
+
+    def generate(self, prompt: str = "", sampling: Sampling | None = None) -> Iterator[str]:
+        """Draw a text, symbol by symbol, as pieces that joined are what comes after the prompt.
+
+        Each symbol is drawn from its distribution given all before it; <eos> ends the text, and <unk> is never drawn.
+
+        Args:
+            prompt: what has been said before.
+            sampling: how to draw.
+
+        Raises:
+            DataError: the prompt is no text.
+        """
+        import torch
+
+        sampling = sampling or Sampling()
+        random = np.random.default_rng(sampling.seed)
+        logs, states = self._after(prompt)
+        pieces = _Joining(self.pipeline.settings.unit, begins=not prompt)
+        for _ in range(sampling.max_tokens):
+            symbol = draw(logs[0], sampling, random)
+            if symbol == EOS:
+                break
+            yield pieces.next(self.pipeline.vocabulary.decode([symbol])[0])
+            after, states = self.network.step(torch.tensor([symbol], device=self._device), states)
+            logs = after.double().cpu().numpy()
+
+    @property
+    def _device(self) -> Any:
+        return self.network.embedding.weight.device
+
+    def _after(self, prompt: str) -> tuple[np.ndarray, Any]:
+        """log P of what comes after a prompt, (1, V - 1), and the states."""
+        import torch
+
+        (row,) = self.encode([prompt])
+        row = row[:-1] if self.ends else row
+        read = torch.tensor([[self.start, *row.tolist()]], device=self._device)
+        with torch.no_grad():
+            reading = self.network.read(read, self.network.start(1))
+            logs = self.network.log_probabilities(reading.outputs[:, -1])
+        return logs.double().cpu().numpy(), tuple(state.contiguous() for state in reading.states)
+
+
+def draw(logs: np.ndarray, sampling: Sampling, random: np.random.Generator) -> int:
+    """Draw a symbol.
+
+    Args:
+        logs: log P of every symbol but padding, (V - 1,).
+        sampling: temperature, top_k, top_p.
+        random: where chance comes from.
+
+    Returns:
+        The symbol's number; never that of <unk>, which is rejected and drawn again, unless nothing else can come.
+    """
+    scores = logs.copy()
+    if np.isfinite(np.delete(scores, UNK - 1)).any():
+        scores[UNK - 1] = -np.inf  # to reject and redraw is to draw from the others
+    if sampling.temperature == 0:
+        return int(scores.argmax()) + 1
+    scores = (scores - scores.max()) / sampling.temperature
+    order = np.argsort(-scores, kind="stable")
+    if sampling.top_k is not None:
+        order = order[: sampling.top_k]
+    shares = np.exp(scores[order])
+    shares /= shares.sum()
+    if sampling.top_p < 1:
+        enough = int(np.searchsorted(np.cumsum(shares), sampling.top_p)) + 1
+        order, shares = order[:enough], shares[:enough] / shares[:enough].sum()
+    return int(random.choice(order, p=shares)) + 1
+
+
+class _Joining:
+    """From symbols to text: words with spaces between them, characters and sub-words without."""
+
+    def __init__(self, unit: str, *, begins: bool) -> None:
+        self._unit, self._begins = unit, begins
+
+    def next(self, token: str) -> str:
+        begins, self._begins = self._begins, False
+        if self._unit == "characters":
+            return token
+        if self._unit in ("bpe", "unigram"):
+            piece = token.replace("▁", " ")
+            return piece.removeprefix(" ") if begins else piece
+        return token if begins or (self._unit == "words" and token in _CLOSING) else f" {token}"
+
+
+_CLOSING = frozenset(".,;:!?)]}%'\"…")
+
+
+def _checked(texts: Sequence[Any]) -> Sequence[Any]:
+    if isinstance(texts, str | bytes):
+        raise DataError("texts are a list of strings, got a single one: put it in a list")
+    return texts

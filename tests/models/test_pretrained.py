@@ -103,3 +103,35 @@ def test_a_partly_frozen_embedding_looks_up_any_shape():
     looked_up = embedding(torch.tensor([[[2, 0]]]))
     assert looked_up.shape == (1, 1, 2, D)
     np.testing.assert_array_equal(looked_up.detach()[0, 0].numpy(), [[7] * D, [0] * D])
+
+
+@pytest.mark.parametrize("kind", ["table", "frozen", "partly frozen"])
+def test_a_lookup_and_its_gradient_are_those_of_the_product_of_one_hot_symbols_and_the_matrix(kind):
+    given = {"table": [], "frozen": list(range(1, V)), "partly frozen": [3, 5, 8]}[kind]
+    torch.manual_seed(2)
+    tokens = torch.randint(0, V, (4, 7))
+    upstream = torch.randn(4, 7, D, dtype=torch.float64)
+    embedding = torch.nn.Embedding(V, D, padding_idx=0)
+    if kind != "table":
+        embedding = PartlyFrozenEmbedding(V, D, padding_idx=0)
+        torch.nn.init.normal_(embedding.learned.weight)
+        with torch.no_grad():
+            embedding.learned.weight[0] = 0
+    embedding = embedding.to(torch.float64)
+    if given:
+        start_from_vectors(embedding, torch.tensor(given), torch.randn(len(given), D, dtype=torch.float64))
+    matrix = embedding(torch.arange(V)).detach().requires_grad_()
+    one_hot = torch.nn.functional.one_hot(tokens, V).to(torch.float64)  # (4, 7, V)
+
+    looked_up, product = embedding(tokens), one_hot @ matrix
+    assert looked_up.shape == product.shape == (4, 7, D)
+    assert_close(looked_up.detach(), product.detach(), "vectors")
+    looked_up.backward(upstream)
+    product.backward(upstream)
+    fixed = [0, *given]  # padding and what was given
+    expected = matrix.grad.clone()
+    assert expected[fixed].any(), "the product alone would move them"
+    expected[fixed] = 0
+    weight = embedding.weight if kind == "table" else embedding.learned.weight
+    assert_close(weight.grad, expected, "gradient")
+    assert [name for name, _ in embedding.named_parameters()] == (["weight"] if kind == "table" else ["learned.weight"])

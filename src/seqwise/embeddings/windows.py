@@ -109,7 +109,9 @@ class WindowTrainer(SliceTrainer):
     def make_scratch(self) -> dict[str, NDArray]:
         """The memory of one thread."""
         rows = 2 * self.settings.window
-        groups = -(-self.outputs_of_a_word // self.shape.targets)
+        groups = groups_of_a_word = -(-self.outputs_of_a_word // self.shape.targets)
+        if not self.variant.shared:
+            groups *= rows
         scratch: dict[str, NDArray] = {
             "sentence": np.zeros(LONGEST + 1, np.int32),
             "rows": np.zeros(rows, np.int64),
@@ -125,7 +127,7 @@ class WindowTrainer(SliceTrainer):
         }
         scratch["mean"][:] = scratch["means"].ctypes.data + np.arange(2) * scratch["means"].strides[0]
         if self.variant.negatives:
-            scratch["labels"][0, :: self.shape.places] = 1  # the word itself is the first of its group
+            scratch["labels"][::groups_of_a_word, :: self.shape.places] = 1  # the word itself is the first of its group
         return scratch
 
 

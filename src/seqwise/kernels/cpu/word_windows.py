@@ -23,7 +23,7 @@ from seqwise.kernels.cpu import compiler
 from seqwise.kernels.cpu.elementwise import Fields
 from seqwise.kernels.cpu.logistic_step import Shape, choose_shape, write_step
 from seqwise.kernels.cpu.target import Target
-from seqwise.kernels.cpu.vector import I8, I32, I64, POINTER, Kind, Value, Writer, integer, new_module
+from seqwise.kernels.cpu.vector import I8, I32, I64, POINTER, VOID, Kind, Value, Writer, integer, new_module
 
 FIELDS = Fields(
     (
@@ -59,6 +59,7 @@ FIELDS = Fields(
 )
 
 _GOLDEN, _MIX_1, _MIX_2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+_LINE = 64  # bytes of a cache line
 _LOSS_EVERY = 16  # a power of two: the loss is that of every 16th window
 
 
@@ -117,6 +118,7 @@ class _Windows:
         with w.loop_while(lambda: w.less(w.get(self.position), self.f["stop"])):
             self._read_sentence()
             with w.loop(0, w.get(self.length)) as i:
+                self._fetch_ahead(i)
                 self._list_window(i)
                 with w.when(w.less(0, w.get(self.around))):
                     self._learn(self._word(i))
@@ -164,6 +166,15 @@ class _Windows:
                 w.write(row, w.add(f["rows"], w.mul(w.get(self.around), 8)))
                 w.set(self.around, w.add(w.get(self.around), 1))
 
+    def _fetch_ahead(self, i: Value) -> None:
+        """Ask for the rows that only the next windows need."""
+        w, f = self.w, self.f
+        last = w.sub(w.get(self.length), 1)
+        entering = self._word(w.smaller(w.add(i, f["window"], 1), last))
+        self._fetch(w.add(f["inputs"], w.mul(entering, f["stride"])))
+        if self.variant.negatives:
+            self._fetch(self._output(self._word(w.smaller(w.add(i, 1), last))))
+
     def _word(self, i: Value) -> Value:
         return self._word32(self.f["sentence"], i)
 
@@ -177,8 +188,8 @@ class _Windows:
         watched = w.equal(w.b.and_(w.get(self.windows), ir.Constant(I64, _LOSS_EVERY - 1)), 0)
         loss = w.select(watched, f["loss"], 0)
         if self.variant.model == "cbow":
+            groups = self._choose_outputs(word)  # before the mean: their rows come to the cache meanwhile
             self._average(count)
-            groups = self._choose_outputs(word)
             self._steps(f["mean"], w.add(f["mean"], 8), 1, groups, loss)
             self._spread_update(count)
             count = integer(1)
@@ -186,16 +197,19 @@ class _Windows:
             groups = self._choose_outputs(word)
             self._steps(f["rows"], f["rows"], count, groups, loss)
         else:
+            # All are drawn before the first step, so that their rows are on the way to the cache while others are worked on.
             with w.loop(0, count) as c:
-                groups = self._choose_outputs(word)
+                self._draw_negatives(word, w.mul(c, self._groups))
+            with w.loop(0, count) as c:
                 row = w.add(f["rows"], w.mul(c, 8))
-                self._steps(row, row, 1, groups, loss)
+                self._steps(row, row, 1, integer(self._groups), loss, w.mul(c, self._groups))
         w.set(self.pairs, w.add(w.get(self.pairs), w.select(watched, count, 0)))
 
-    def _steps(self, rows: Value, into: Value, count: Value, groups: Value, loss: Value) -> None:
+    def _steps(self, rows: Value, into: Value, count: Value, groups: Value, loss: Value, first: Value = 0) -> None:
+        """The steps of some groups of output rows, from the group `first` on."""
         w, f = self.w, self.f
         register = w.kind.lanes * w.kind.size
-        with w.loop(0, groups) as group:
+        with w.loop(first, w.add(first, groups)) as group:
             targets = w.add(f["targets"], w.mul(group, 8 * self.shape.targets))
             labels, rates, shifts = (w.add(f[name], w.mul(group, register)) for name in ("labels", "rates", "shifts"))
             w.call("step", rows, into, count, targets, labels, rates, f["scores"], f["columns"], loss, shifts)
@@ -206,12 +220,16 @@ class _Windows:
             return self._draw_negatives(word)
         return self._walk_tree(word)
 
-    def _draw_negatives(self, word: Value) -> Value:
+    def _draw_negatives(self, word: Value, group: Value = 0) -> Value:
+        """The word and its negatives, from a group on."""
         w, f = self.w, self.f
+        register = w.kind.lanes * w.kind.size
+        targets = w.add(f["targets"], w.mul(group, 8 * self.shape.targets))
+        rates, shifts = (w.add(f[name], w.mul(group, register)) for name in ("rates", "shifts"))
         positive = self._output(word)
-        w.write(positive, f["targets"])
-        self._set_lane(f["rates"], 0, self.rate)
-        self._set_shift(0, word)
+        w.write(positive, targets)
+        self._set_lane(rates, 0, self.rate)
+        self._set_shift(shifts, 0, word)
         zero = ir.Constant(w.kind.scalar, 0.0)
         for k in range(1, self.variant.negatives + 1):
             z = self._draw()
@@ -220,13 +238,14 @@ class _Windows:
             other = w.add(f["alias"], w.mul(entry, 8))
             first = w.b.icmp_unsigned("<", coin, self._unsigned32(other, 0))
             drawn = w.select(first, entry, self._unsigned32(other, 1))
-            w.write(self._output(drawn), w.add(f["targets"], 8 * k))
+            w.write(self._output(drawn), w.add(targets, 8 * k))
+            self._fetch(self._output(drawn))
             # Negative sampling: a negative that is the word itself does not count. As noise it does.
             rate = self.rate if self.shifted else w.b.select(w.equal(drawn, word), zero, self.rate)
-            self._set_lane(f["rates"], k, rate)
-            self._set_shift(k, drawn)
+            self._set_lane(rates, k, rate)
+            self._set_shift(shifts, k, drawn)
         for k in range(self.variant.negatives + 1, self._groups * self.shape.targets):
-            w.write(positive, w.add(f["targets"], 8 * k))  # a place that is left over: its rate stays 0
+            w.write(positive, w.add(targets, 8 * k))  # a place that is left over: its rate stays 0
         return integer(self._groups)
 
     @property
@@ -255,11 +274,19 @@ class _Windows:
     def _output(self, row: Value) -> Value:
         return self.w.add(self.f["outputs"], self.w.mul(row, self.f["stride"]))
 
-    def _set_shift(self, k: int, word: Value) -> None:
+    def _fetch(self, row: Value) -> None:
+        """Ask for a row to be brought to the cache."""
+        w = self.w
+        prefetch = w.declare("llvm.prefetch.p0", VOID, [POINTER, I32, I32, I32])
+        write, near, data = (ir.Constant(I32, n) for n in (1, 3, 1))
+        with w.loop(0, w.mul(self.f["columns"], w.kind.lanes * w.kind.size), _LINE) as offset:
+            w.b.call(prefetch, [w.b.inttoptr(w.add(row, offset), POINTER), write, near, data])
+
+    def _set_shift(self, shifts: Value, k: int, word: Value) -> None:
         if self.shifted:
             place = self.w.at(self.f["shift"], word)
             shift = self.w.b.load(self.w.b.inttoptr(place, POINTER), typ=self.w.kind.scalar, align=self.w.kind.size)
-            self._set_lane(self.f["shifts"], k, shift)
+            self._set_lane(shifts, k, shift)
 
     def _set_lane(self, base: Value, k: int, value: Value) -> None:
         """The number of output row k of all, in every place of its group's register where it belongs."""

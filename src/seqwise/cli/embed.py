@@ -33,7 +33,8 @@ def embed(
     model: Annotated[
         str,
         typer.Option(
-            metavar="skipgram|cbow|nplm", help="Word predicts context, or context word: by its mean, or a hidden layer."
+            metavar="skipgram|cbow|nplm|glove",
+            help="Word predicts context, or context word: by its mean, or a hidden layer; glove: counts of pairs.",
         ),
     ] = "skipgram",
     objective: Annotated[
@@ -56,6 +57,8 @@ def embed(
     direct: Annotated[
         bool, typer.Option("--direct", help="nplm: connect the context with the words directly, too.")
     ] = False,
+    x_max: Annotated[float, typer.Option(metavar="X", help="glove: a count that has its full weight.")] = 100.0,
+    alpha: Annotated[float, typer.Option(metavar="A", help="glove: below, the weight is (count / x-max)^A.")] = 0.75,
     min_count: Annotated[int, typer.Option(metavar="N", help="A word seen less often is left out.")] = 5,
     negatives: Annotated[int, typer.Option(metavar="N", help="Negatives for each positive.")] = 5,
     negatives_for: Annotated[
@@ -65,10 +68,13 @@ def embed(
     sample_formula: Annotated[
         str, typer.Option(metavar="word2vec|paper", help="Formula of sub-sampling: the program's or the paper's.")
     ] = "word2vec",
-    epochs: Annotated[int, typer.Option(metavar="N", help="Passes over the corpus.")] = 5,
+    epochs: Annotated[
+        int,
+        typer.Option(metavar="N", help="Passes over the corpus; glove: over the counts.", show_default="5; glove 15"),
+    ] = 5,
     rate: Annotated[
         float | None,
-        typer.Option(metavar="R", help="First learning rate (.025; cbow, nplm .05).", show_default=False),
+        typer.Option(metavar="R", help="First learning rate (.025; others .05).", show_default=False),
     ] = None,
     threads: Annotated[
         int, typer.Option(metavar="N", help="Threads, 0: one a core. Results repeat only with one.")
@@ -102,6 +108,7 @@ def embed(
     Examples:
       seqwise embed reviews.txt --out reviews.safetensors
       seqwise embed part1.txt.gz part2.txt.gz --model cbow --size 300 --lowercase --out words.bin
+      seqwise embed reviews.txt --model glove --window 15 --x-max 10 --out reviews.txt.gz
       zcat big.gz | seqwise embed - --objective hierarchical --threads 1 --seed 3 --out words.vec
       seqwise embed reviews.txt --out reviews.safetensors --resume
     """
@@ -155,6 +162,7 @@ def embed(
     if training.finished:
         checkpoint.delete()
     whole = training.finished and not training.resumed
+    passes = 1 if model == "glove" else settings.epochs  # GloVe reads the corpus once, and then its counts
     seconds = time.perf_counter() - begin
     result: dict[str, Any] = {
         "file": str(out),
@@ -166,7 +174,7 @@ def embed(
         "finished": training.finished,
         "resumed": training.resumed,
         "seconds": round(seconds, 2),
-        "words_per_second": round(training.words * settings.epochs / seconds) if whole else None,
+        "words_per_second": round(training.words * passes / seconds) if whole else None,
     }
     if json:
         print_json(result)
@@ -197,6 +205,7 @@ class _Bar:
             self._status.start()
         self._start = time.perf_counter()
         self._before: int | None = None
+        self._unit = ""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -213,11 +222,13 @@ class _Bar:
 
     def learn(self, progress: Progress) -> None:
         """While it learns."""
-        if self._before is None:
+        if self._before is None or progress.unit != self._unit:
+            self._unit = progress.unit
             self._before, self._start = progress.words, time.perf_counter()
         speed = (progress.words - self._before) / max(time.perf_counter() - self._start, 1e-9)
         left = (progress.total - progress.words) / speed if speed else float("nan")
+        learned = f"loss {progress.loss:.3f}, rate {progress.rate:.5f}, " if progress.pairs else ""
         self._status.update(
-            f"learning: {progress.words / progress.total:.1%}, {speed:,.0f} words/s, "
-            f"loss {progress.loss:.3f}, rate {progress.rate:.5f}, {left:,.0f} s left"
+            f"{progress.stage}: {progress.words / progress.total:.1%}, {speed:,.0f} {progress.unit}/s, "
+            f"{learned}{left:,.0f} s left"
         )

@@ -36,14 +36,15 @@ class RowAdaGrad:
 
     Args:
         table: (R, E), changed by every step.
+        first: what `squares` begin with; the larger, the smaller are the first steps of a row.
 
     Attributes:
         table: the same.
         squares: (R,) sums of mean squared gradients.
     """
 
-    def __init__(self, table: Tensor) -> None:
-        self.table, self.squares = table, table.new_zeros(len(table))
+    def __init__(self, table: Tensor, first: float = 0.0) -> None:
+        self.table, self.squares = table, table.new_full((len(table),), first)
 
     def step(self, gradient: Tensor, rate: float) -> None:
         """Down a gradient of all rows, (R, E)."""

@@ -47,6 +47,8 @@ BATCH = 2048
 """Words of a batch."""
 BATCH_OF_SOFTMAX = 256
 """The same for the full softmax, which has V scores a word."""
+FIRST_SQUARES = 1.0
+"""Of the vectors: without it the first words that a rare one is seen with decide where it is."""
 _LAST_RATE = 1e-4  # of the first one
 
 Score = Callable[[Tensor, Tensor], objectives.Objective]
@@ -132,7 +134,8 @@ class NplmTrainer:
         self.noise, self.alias = torch.tensor(noise, dtype=kind), alias_table(noise)
         self.tree = build_tree(counts) if settings.objective == "hierarchical" else None
         self.parameters = self._initialise(counts * keep, kind)
-        self._vectors, self._outputs = RowAdaGrad(self.parameters.vectors), RowAdaGrad(self.parameters.outputs)
+        self._vectors = RowAdaGrad(self.parameters.vectors, FIRST_SQUARES)
+        self._outputs = RowAdaGrad(self.parameters.outputs)
         self._hidden, self._bias = AdaGrad(self.parameters.hidden), AdaGrad(self.parameters.bias)
         self.total = settings.epochs * len(tokens)
         self.interrupted = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 import numpy as np
 
@@ -14,13 +14,14 @@ from seqwise.metrics import decide
 from seqwise.metrics.examples import example_weights, label_matrix
 from seqwise.text import NgramFeatures, choose_unit
 from seqwise.text.chunking import by_size
+from seqwise.text.settings import Unit
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 LARGEST = 200_000  # training examples
 WORDS, CHARACTERS = (1, 2), (1, 5)
-UNITS = ("auto", "words", "characters", "tokens")
+UNITS = get_args(Unit)
 CERTAIN = 20.0  # log odds of a label that every training example has
 STRENGTH = 10.0  # scikit-learn's C; 10 suits rows of Euclidean length 1, the default of 1 is too timid for them
 
@@ -148,7 +149,7 @@ def fit_baseline(
         labels: (n,); or (n, L) of 0 and 1, where every text has any number of labels: then one logistic regression a label.
         classes: the C classes; None takes the sorted labels. A class without examples gets probability 0. Of (n, L) labels
             their names, which are needed.
-        unit: "words", "characters", "tokens", or "auto": decided by the texts.
+        unit: that of `TextSettings`; "auto" is decided by the texts. Where the model reads sub-words this reads words.
         sample_weight: (n,) or None; they are scaled to a mean of 1, so that their unit does not change the penalty. An
             example of weight 0 counts as if it were not there.
         seed: of the sample that is taken of more than 200,000 examples; it keeps some of every class.
@@ -158,7 +159,8 @@ def fit_baseline(
         DataError: texts, labels and weights do not belong together, or a label is not among the classes.
     """
     if unit not in UNITS:
-        raise ConfigurationError(f'unit is "auto", "words", "characters" or "tokens", not {unit!r}')
+        known = ", ".join(f'"{name}"' for name in UNITS)
+        raise ConfigurationError(f"unit is {known}, not {unit!r}")
     started = time.perf_counter()
     multilabel = np.ndim(labels) == 2
     of, names = _labels_of(labels, classes) if multilabel else _classes_of(labels, classes)
@@ -179,7 +181,7 @@ def fit_baseline(
         words=None if of_characters else WORDS,
         characters=CHARACTERS if of_characters else None,
         max_features=None,
-        unit="tokens" if unit == "tokens" else "words",
+        unit="tokens" if unit in ("tokens", "whitespace") else "words",
     )
     matrix = _matrix(features, features.fit_transform(texts))
     weight, bias = _fit_labels(matrix, of, weights) if multilabel else _fit_classes(matrix, of, names, weights)

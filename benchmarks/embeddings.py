@@ -4,8 +4,8 @@
 
 CORPUS has one sentence a line, words separated by white space. Every run is a process of its own, so that the time holds
 everything: start, vocabulary, training, file. Quality is that of the 30,000 most frequent words on the Google analogies, and
-of all words on MEN; without the public sets (`$SEQWISE_DATA/embeddings`) it is left out. GloVe reads the corpus once and goes
-15 times through its counts, whatever --epochs says; gensim has none.
+of all words on MEN; without the public sets (`$SEQWISE_DATA/embeddings`) it is left out. GloVe reads the corpus once
+and goes through its counts 15 times, whatever --epochs says; gensim has none.
 """
 
 from __future__ import annotations

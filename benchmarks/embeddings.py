@@ -30,6 +30,10 @@ CASES = {  # name -> model, objective, further options
     "cbow-negative": ("cbow", "negative", ["--rate", "0.025"]),
     "cbow-negative-.05": ("cbow", "negative", []),
     "cbow-hierarchical": ("cbow", "hierarchical", ["--rate", "0.025"]),
+    "nplm-negative": ("nplm", "negative", []),
+    "nplm-nce": ("nplm", "nce", []),
+    "nplm-hierarchical": ("nplm", "hierarchical", []),
+    "nplm-negative-around": ("nplm", "negative", ["--context", "around"]),
     "glove": ("glove", None, ["--window", "15", "--x-max", "10"]),  # the program's demonstration
     "glove-paper": ("glove", None, ["--window", "10", "--x-max", "100"]),
 }
@@ -48,7 +52,8 @@ trained.wv.save_word2vec_format(out, binary=True)
 def measure(command: list[str]) -> tuple[float, float]:
     """Seconds and peak resident memory in MB of a process."""
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    environment = os.environ | {"SEQWISE_CACHE_GB": "0"}  # the corpus is read anew by every run
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:

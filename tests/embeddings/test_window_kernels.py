@@ -6,6 +6,7 @@ import torch
 from word2vec_oracle import train
 
 from seqwise.embeddings.settings import EmbeddingSettings
+from seqwise.embeddings.subwords import Subwords
 from seqwise.embeddings.windows import LONGEST, WindowTrainer, _state
 from tolerances import assert_close
 
@@ -38,6 +39,12 @@ VARIANTS = [
     {"model": "cbow", "objective": "nce", "negatives": 9, "size": 33},
     {"model": "skipgram", "objective": "hierarchical"},
     {"model": "cbow", "objective": "hierarchical", "window": 2},
+    {"model": "skipgram", "ngrams": "2-4"},
+    {"model": "skipgram", "ngrams": "3-3", "buckets": 7, "negatives": 17, "size": 33},
+    {"model": "skipgram", "ngrams": "3-6", "objective": "hierarchical"},
+    {"model": "skipgram", "ngrams": "3-6", "objective": "nce", "window": 1},
+    {"model": "cbow", "ngrams": "2-4"},
+    {"model": "cbow", "ngrams": "1-2", "buckets": 3, "objective": "hierarchical"},
 ]
 
 
@@ -46,7 +53,9 @@ VARIANTS = [
 def test_the_kernel_does_what_plain_loops_do(variant, dtype):
     tokens, counts = make_corpus()
     settings = EmbeddingSettings(**({"size": 19, "sample": 0.02, "epochs": 1, "rate": 0.05, "seed": 3} | variant))
-    trainer = WindowTrainer(tokens, counts, settings, dtype)
+    words = ["".join(chr(97 + n % 3) for n in range(v // 3 + 1)) + "xyz"[v % 3] for v in range(30)]  # repeat n-grams
+    subwords = Subwords.of(words, settings.ngrams, settings.buckets) if settings.ngrams else None
+    trainer = WindowTrainer(tokens, counts, settings, dtype, subwords)
     random = np.random.default_rng(1)
     for array in (trainer.inputs, trainer.outputs):
         array[:] = random.normal(0, 0.5, array.shape)

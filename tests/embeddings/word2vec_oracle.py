@@ -77,13 +77,34 @@ def learn(trainer, inputs, outputs, sentence, draw, rate, groups, windows):
         windows.append((word, around))
         if not around:
             continue
-        if settings.model == "cbow":
+        if trainer.subwords is not None:
+            learn_ngrams(trainer, inputs, outputs, word, around, draw, rate, groups)
+        elif settings.model == "cbow":
             step_of_mean(inputs, around, outputs, *targets_of(trainer, word, draw, rate), groups)
         elif settings.objective != "hierarchical" and settings.negatives_for == "pair":
             for row in around:
                 step(inputs, [row], outputs, *targets_of(trainer, word, draw, rate), groups)
         else:
             step(inputs, around, outputs, *targets_of(trainer, word, draw, rate), groups)
+
+
+def learn_ngrams(trainer, inputs, outputs, word, around, draw, rate, groups):
+    """A word has several rows. CBOW: the mean of all rows of the words around predicts the word. Skip-gram: the mean of
+    the word's rows predicts each word around, and changes with each; then every row takes the whole change."""
+
+    def rows_of(one):
+        return trainer.subwords.rows[trainer.subwords.offsets[one] : trainer.subwords.offsets[one + 1]].tolist()
+
+    if trainer.settings.model == "cbow":
+        rows = [row for one in around for row in rows_of(one)]
+        step_of_mean(inputs, rows, outputs, *targets_of(trainer, word, draw, rate), groups)
+        return
+    rows = rows_of(word)
+    before = inputs[rows].mean(0)
+    mean = before[None].copy()
+    for one in around:
+        step(mean, [0], outputs, *targets_of(trainer, one, draw, rate), groups)
+    np.add.at(inputs, rows, np.broadcast_to(mean[0] - before, (len(rows), len(before))))
 
 
 def targets_of(trainer, word, draw, rate):

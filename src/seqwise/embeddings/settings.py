@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Model = Literal["skipgram", "cbow", "nplm", "glove"]
 Objective = Literal["negative", "nce", "hierarchical", "softmax"]
@@ -20,6 +20,8 @@ _OF_MODELS: dict[str, tuple[Model, ...]] = {
     "hidden": ("nplm",),
     "direct": ("nplm",),
     "negatives_for": ("skipgram",),
+    "ngrams": ("skipgram", "cbow"),
+    "buckets": ("skipgram", "cbow"),
     "objective": _PREDICTIVE,
     "negatives": _PREDICTIVE,
     "sample": _PREDICTIVE,
@@ -30,6 +32,8 @@ _OF_MODELS: dict[str, tuple[Model, ...]] = {
 _OF_OBJECTIVES: dict[str, tuple[Objective, ...]] = {
     "negatives": ("negative", "nce"),
     "negatives_for": ("negative", "nce"),
+    "ngrams": ("negative", "nce", "hierarchical"),
+    "buckets": ("negative", "nce", "hierarchical"),
 }
 _OBJECTIVES: dict[Model, tuple[Objective, ...]] = {
     "skipgram": ("negative", "nce", "hierarchical", "softmax"),
@@ -75,6 +79,12 @@ class EmbeddingSettings(BaseModel):
         default="window",
         description="skip-gram: draw negatives once for all pairs of a window, or for each pair (slower)",
     )
+    ngrams: tuple[int, int] | None = Field(
+        default=None,
+        description="lengths of character n-grams, as 3-6: a word's vector is the mean of its own row and those of its "
+        "n-grams, unknown words have vectors, and skip-gram draws negatives for each pair",
+    )
+    buckets: int = Field(default=2_000_000, ge=1, lt=2**32, description="n-grams of one bucket have the same row")
     context: Context = Field(
         default="previous",
         description="nplm: the `window` words before, those on either side, or one of those on either side at random",
@@ -112,6 +122,19 @@ class EmbeddingSettings(BaseModel):
             return {**given, "epochs": _EPOCHS[given["model"]]}
         return given
 
+    @field_validator("ngrams", mode="before")
+    @classmethod
+    def _read_lengths(cls, given: Any) -> Any:
+        if given is None:
+            return None
+        try:
+            shortest, longest = (int(part) for part in (given.split("-") if isinstance(given, str) else given))
+        except (TypeError, ValueError):
+            shortest = longest = 0
+        if not 1 <= shortest <= longest:
+            raise ValueError("two lengths such as 3-6 are expected")
+        return shortest, longest
+
     @model_validator(mode="after")
     def _refuse_what_is_not_used(self) -> EmbeddingSettings:
         for name in sorted(self.model_fields_set):
@@ -119,6 +142,10 @@ class EmbeddingSettings(BaseModel):
                 raise ValueError(f"{name} is for {' and '.join(_OF_MODELS[name])}, not for {self.model}")
             if self.objective not in _OF_OBJECTIVES.get(name, (self.objective,)):
                 raise ValueError(f"{name} is for {' and '.join(_OF_OBJECTIVES[name])}, not for {self.objective}")
+        if self.ngrams is None and "buckets" in self.model_fields_set:
+            raise ValueError("buckets is for ngrams, which are not given")
+        if self.ngrams is not None and "negatives_for" in self.model_fields_set and self.negatives_for == "window":
+            raise ValueError("with ngrams negatives are drawn for each pair, not for a window")
         if self.objective not in _OBJECTIVES[self.model]:
             raise ValueError(
                 f"{self.model} has the objectives {', '.join(_OBJECTIVES[self.model])}, not {self.objective}"
@@ -130,6 +157,12 @@ class EmbeddingSettings(BaseModel):
         """The learning rate of the first word."""
         return self.rate if self.rate is not None else _RATES[self.model]
 
+    @property
+    def draws_for_each_pair(self) -> bool:
+        """Whether negatives are drawn for each pair and not once for a window."""
+        pairs = self.negatives_for == "pair" or self.ngrams is not None
+        return pairs and self.model == "skipgram" and self.objective in ("negative", "nce")
+
     def describe(self) -> str:
         """One line that says what runs."""
         model = _MODELS[self.model]
@@ -140,8 +173,10 @@ class EmbeddingSettings(BaseModel):
             place = {"previous": "before", "around": "on either side", "nearby": "on either side, one of them"}
             model += f" with {several} {place[self.context]}, {self.hidden} hidden units"
             model += " and a direct connection" if self.direct else ""
+        if self.ngrams is not None:
+            model += f" with n-grams of {self.ngrams[0]} to {self.ngrams[1]} characters"
         if self.objective in ("hierarchical", "softmax"):
             return f"{model}, {'hierarchical' if self.objective == 'hierarchical' else 'full'} softmax"
-        drawn = "pair" if self.model == "skipgram" and self.negatives_for == "pair" else "window"
+        drawn = "word" if self.model == "nplm" else "pair" if self.draws_for_each_pair else "window"
         name = "negative sampling" if self.objective == "negative" else "noise-contrastive estimation"
         return f"{model}, {name}: {self.negatives} negatives drawn for each {drawn}"

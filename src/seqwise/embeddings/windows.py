@@ -18,6 +18,8 @@ from seqwise.embeddings.sampling import (
 )
 from seqwise.embeddings.settings import EmbeddingSettings
 from seqwise.embeddings.slices import LONGEST, Schedule, SliceTrainer, slice_seed
+from seqwise.embeddings.subwords import Subwords
+from seqwise.errors import ConfigurationError
 from seqwise.kernels.cpu import word_windows
 from seqwise.kernels.cpu.target import host
 
@@ -32,31 +34,44 @@ class WindowTrainer(SliceTrainer):
         counts: (V,) of each word, falling.
         settings: what to train.
         dtype: "float32"; "float64" for tests.
+        subwords: the rows of each word, where words have n-grams (settings.ngrams).
+
+    Raises:
+        ConfigurationError: n-grams are set, but there are no subwords, or the other way round.
 
     Attributes:
-        inputs: (V, D) vectors of the words.
+        inputs: (V, D) vectors of the words; (V + M, D) rows of words and n-grams where words have those.
         outputs: (V, D) of words as outputs, or (V - 1, D) of the inner nodes.
     """
 
     def __init__(
-        self, tokens: NDArray[np.int32], counts: NDArray[np.int64], settings: EmbeddingSettings, dtype: str = "float32"
+        self,
+        tokens: NDArray[np.int32],
+        counts: NDArray[np.int64],
+        settings: EmbeddingSettings,
+        dtype: str = "float32",
+        subwords: Subwords | None = None,
     ) -> None:
         super().__init__(tokens, counts, settings)
-        self.dtype = dtype
+        self.dtype, self.subwords = dtype, subwords
+        if (subwords is None) != (settings.ngrams is None):
+            raise ConfigurationError("ngrams: the rows of each word and the setting belong together")
         vocabulary, target = len(counts), host()
         self.variant = word_windows.Variant(
             settings.model,
             settings.objective,
             0 if settings.objective == "hierarchical" else settings.negatives,
-            settings.negatives_for == "window" or settings.model == "cbow" or settings.objective == "hierarchical",
+            not settings.draws_for_each_pair,
             dtype,
+            subwords is not None,
         )
         self.kernel = word_windows.load(self.variant, target)
         self.shape = self.variant.shape(target)
         self.lanes = target.lanes(dtype)
         self.columns = -(-settings.size // self.lanes)
         width = self.columns * self.lanes
-        self._inputs, self._outputs = (_aligned((vocabulary, width), dtype) for _ in range(2))
+        rows = vocabulary + (len(subwords.used) if subwords is not None else 0)
+        self._inputs, self._outputs = (_aligned((n, width), dtype) for n in (rows, vocabulary))
         self.inputs, self.outputs = self._inputs[:, : settings.size], self._outputs[:, : settings.size]
         self.first_vectors(self.inputs)
         keep = keep_probabilities(counts, settings.sample, settings.sample_formula)
@@ -104,24 +119,31 @@ class WindowTrainer(SliceTrainer):
         else:
             fields["paths"] = self.tree.offsets.ctypes.data
             fields["nodes"], fields["turns"] = self.tree.nodes.ctypes.data, self.tree.turns.ctypes.data
+        if self.subwords is not None:
+            fields["row_ends"], fields["row_numbers"] = (
+                self.subwords.offsets.ctypes.data,
+                self.subwords.rows.ctypes.data,
+            )
         return np.array([fields.get(name, 0) for name in word_windows.FIELDS.names], np.int64)
 
     def make_scratch(self) -> dict[str, NDArray]:
         """The memory of one thread."""
-        rows = 2 * self.settings.window
+        around = 2 * self.settings.window
+        rows = around * (1 if self.subwords is None else self.subwords.longest)
         groups = groups_of_a_word = -(-self.outputs_of_a_word // self.shape.targets)
         if not self.variant.shared:
-            groups *= rows
+            groups *= around
         scratch: dict[str, NDArray] = {
             "sentence": np.zeros(LONGEST + 1, np.int32),
             "rows": np.zeros(rows, np.int64),
+            "around": np.zeros(around, np.int64),
             "mean": np.zeros(2, np.int64),
             "means": _aligned((2, self.columns * self.lanes), self.dtype),
             "targets": np.zeros(groups * self.shape.targets, np.int64),
             "labels": _aligned((groups, self.lanes), self.dtype),
             "rates": _aligned((groups, self.lanes), self.dtype),
             "shifts": _aligned((groups, self.lanes), self.dtype),
-            "scores": _aligned((rows * self.shape.places + 2 * self.lanes,), self.dtype),
+            "scores": _aligned((around * self.shape.places + 2 * self.lanes,), self.dtype),
             "loss": _aligned((self.lanes,), self.dtype),
             "rate": np.zeros(1, self.dtype),
         }

@@ -10,11 +10,16 @@ Skip-gram: the words around are the input rows, the word in the middle and its n
 drawn once for a window, or for each of its pairs. CBOW: the one input row is the mean of the words around, and each of
 them takes the whole update of the mean, as in word2vec. Hierarchical softmax: the output rows are the nodes on the word's
 way through the tree. Output rows are taken in groups of the step's size; a group sees the updates of the ones before it.
+
+With n-grams a word has several input rows. CBOW: the mean is of the rows of all words around. Skip-gram: the one input is
+the mean of the rows of the word in the middle, which predicts the words around one after the other, each with negatives of
+its own; at the end each row takes the whole change of the mean (fastText; Bojanowski et al. 2017).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from llvmlite import ir
@@ -24,6 +29,7 @@ from seqwise.kernels.cpu.elementwise import Fields
 from seqwise.kernels.cpu.logistic_step import Shape, choose_shape, write_step
 from seqwise.kernels.cpu.target import Target
 from seqwise.kernels.cpu.vector import I8, I32, I64, POINTER, VOID, Kind, Value, Writer, integer, new_module
+from seqwise.kernels.cpu.word_sentences import SentenceReader
 
 FIELDS = Fields(
     (
@@ -42,8 +48,11 @@ FIELDS = Fields(
         "state",  # of the random numbers
         "sentence",  # address of int32 room for `longest` kept words
         "longest",
-        "rows",  # address of room for 2 * window addresses
-        "mean",  # address of two addresses: of CBOW's mean and of its update
+        "rows",  # address of room for the addresses of all input rows of a window
+        "around",  # address of int64 room for the numbers of the 2 * window words around
+        "row_ends",  # address of (V + 1,) int64: where the rows of each word begin (n-grams)
+        "row_numbers",  # address of int32: the rows of all words
+        "mean",  # address of two addresses: of the mean and of its update, or of the mean before its updates
         "targets",  # address of room for the addresses of all output rows of a window
         "labels",  # address of a register for each group: 1 for the positive
         "rates",  # address of a register for each group
@@ -58,7 +67,6 @@ FIELDS = Fields(
     )
 )
 
-_GOLDEN, _MIX_1, _MIX_2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 _LINE = 64  # bytes of a cache line
 _LOSS_EVERY = 16  # a power of two: the loss is that of every 16th window
 
@@ -72,6 +80,7 @@ class Variant(NamedTuple):
         negatives: how many for each positive; 0 for hierarchical softmax.
         shared: negatives are drawn once for a window, not for each pair (skip-gram).
         dtype: "float32" or "float64".
+        ngrams: words have several input rows; skip-gram's negatives are then drawn for each pair.
     """
 
     model: str
@@ -79,6 +88,7 @@ class Variant(NamedTuple):
     negatives: int
     shared: bool
     dtype: str
+    ngrams: bool = False
 
     def shape(self, target: Target) -> Shape:
         """How many rows the step takes at once."""
@@ -111,72 +121,67 @@ class _Windows:
         w = self.w
         self.f = {name: FIELDS.read(w, name) for name in FIELDS.names}
         self.rate = w.b.load(w.b.inttoptr(self.f["rate"], POINTER), typ=w.kind.scalar)
-        self.state = w.variable(self.f["state"])
-        self.position, self.pairs = w.variable(self.f["start"]), w.variable(0)
-        self.length, self.ended, self.windows = w.variable(0), w.variable(0), w.variable(0)
-        self.around = w.variable(0)
-        with w.loop_while(lambda: w.less(w.get(self.position), self.f["stop"])):
-            self._read_sentence()
-            with w.loop(0, w.get(self.length)) as i:
+        self.text = SentenceReader(w, self.f)
+        self.pairs, self.windows = w.variable(0), w.variable(0)
+        self.around = w.variable(0)  # how many input rows, or with n-grams how many words around
+        self.rows = w.variable(0)  # how many input rows
+        with w.loop_while(lambda: w.less(w.get(self.text.position), self.f["stop"])):
+            self.text.read_sentence()
+            with w.loop(0, w.get(self.text.length)) as i:
                 self._fetch_ahead(i)
                 self._list_window(i)
                 with w.when(w.less(0, w.get(self.around))):
-                    self._learn(self._word(i))
-        for name, variable in (("pairs", self.pairs), ("state", self.state)):
+                    self._learn(self.text.word(i))
+        for name, variable in (("pairs", self.pairs), ("state", self.text.state)):
             w.write(w.get(variable), w.add(w.arguments["block"], 8 * FIELDS.index[name]))
         w.finish()
         return str(self.module)
 
-    # Text ----------------------------------------------------------------------------------------------------------
-
-    def _read_sentence(self) -> None:
-        """The kept words up to the next end of a sentence, of the tokens, or of the room."""
-        w, f = self.w, self.f
-        w.set(self.length, 0)
-        w.set(self.ended, 0)
-
-        def more() -> Value:
-            inside = w.b.and_(w.less(w.get(self.position), f["stop"]), w.less(w.get(self.length), f["longest"]))
-            return w.b.and_(inside, w.equal(w.get(self.ended), 0))
-
-        with w.loop_while(more):
-            token = self._word32(f["tokens"], w.get(self.position))
-            w.set(self.position, w.add(w.get(self.position), 1))
-            with w.b.if_else(w.less(token, 0)) as (end, word):
-                with end:
-                    w.set(self.ended, 1)
-                with word:
-                    coin = w.b.and_(self._draw(), ir.Constant(I64, 0xFFFFFFFF))
-                    kept = w.b.icmp_unsigned("<=", coin, self._unsigned32(f["keep"], token))
-                    # Stored in any case, counted if kept: a branch would be mispredicted.
-                    place = w.add(f["sentence"], w.mul(w.get(self.length), 4))
-                    w.b.store(w.b.trunc(token, I32), w.b.inttoptr(place, POINTER))
-                    w.set(self.length, w.add(w.get(self.length), w.b.zext(kept, I64)))
+    # Windows -------------------------------------------------------------------------------------------------------
 
     def _list_window(self, i: Value) -> None:
         """Addresses of the input rows of the words around the kept word i."""
         w, f = self.w, self.f
-        width = w.add(self._below(self._draw(), f["window"]), 1)
-        low, high = w.sub(i, width), w.smaller(w.add(i, width, 1), w.get(self.length))
+        width = w.add(self.text.below(self.text.draw(), f["window"]), 1)
+        low, high = w.sub(i, width), w.smaller(w.add(i, width, 1), w.get(self.text.length))
         low = w.select(w.less(low, 0), 0, low)
         w.set(self.around, 0)
         for start, stop in ((low, i), (w.add(i, 1), high)):
             with w.loop(start, stop) as j:
-                row = w.add(f["inputs"], w.mul(self._word(j), f["stride"]))
-                w.write(row, w.add(f["rows"], w.mul(w.get(self.around), 8)))
+                if self.variant.ngrams:
+                    w.write(self.text.word(j), w.at(f["around"], w.get(self.around), 8))
+                else:
+                    w.write(self._input(self.text.word(j)), w.at(f["rows"], w.get(self.around), 8))
                 w.set(self.around, w.add(w.get(self.around), 1))
 
     def _fetch_ahead(self, i: Value) -> None:
         """Ask for the rows that only the next windows need."""
         w, f = self.w, self.f
-        last = w.sub(w.get(self.length), 1)
-        entering = self._word(w.smaller(w.add(i, f["window"], 1), last))
-        self._fetch(w.add(f["inputs"], w.mul(entering, f["stride"])))
+        last = w.sub(w.get(self.text.length), 1)
+        distance = 1 if self.variant.ngrams and self.variant.model == "skipgram" else w.add(f["window"], 1)
+        entering = self.text.word(w.smaller(w.add(i, distance), last))
+        if self.variant.ngrams:
+            with self._rows_of(entering) as row:
+                self._fetch(row)
+        else:
+            self._fetch(self._input(entering))
         if self.variant.negatives:
-            self._fetch(self._output(self._word(w.smaller(w.add(i, 1), last))))
+            self._fetch(self._output(self.text.word(w.smaller(w.add(i, 1), last))))
 
-    def _word(self, i: Value) -> Value:
-        return self._word32(self.f["sentence"], i)
+    @contextmanager
+    def _rows_of(self, word: Value) -> Iterator[Value]:
+        """For the address of every input row of a word."""
+        w, f = self.w, self.f
+        start, stop = (w.read(w.at(f["row_ends"], w.add(word, d), 8)) for d in (0, 1))
+        with w.loop(start, stop) as n:
+            yield self._input(self.text.word32(f["row_numbers"], n))
+
+    def _add_rows_of(self, word: Value) -> None:
+        """Put the input rows of a word on the list."""
+        w = self.w
+        with self._rows_of(word) as row:
+            w.write(row, w.at(self.f["rows"], w.get(self.rows), 8))
+            w.set(self.rows, w.add(w.get(self.rows), 1))
 
     # Learning ------------------------------------------------------------------------------------------------------
 
@@ -189,10 +194,18 @@ class _Windows:
         loss = w.select(watched, f["loss"], 0)
         if self.variant.model == "cbow":
             groups = self._choose_outputs(word)  # before the mean: their rows come to the cache meanwhile
-            self._average(count)
+            rows = count
+            if self.variant.ngrams:
+                w.set(self.rows, 0)
+                with w.loop(0, count) as c:
+                    self._add_rows_of(w.read(w.at(f["around"], c, 8)))
+                rows = w.get(self.rows)
+            self._average(rows)
             self._steps(f["mean"], w.add(f["mean"], 8), 1, groups, loss)
-            self._spread_update(count)
+            self._spread_update(rows)
             count = integer(1)
+        elif self.variant.ngrams:
+            self._predict_around(word, count, loss)
         elif self.variant.objective == "hierarchical" or self.variant.shared:
             groups = self._choose_outputs(word)
             self._steps(f["rows"], f["rows"], count, groups, loss)
@@ -204,6 +217,23 @@ class _Windows:
                 row = w.add(f["rows"], w.mul(c, 8))
                 self._steps(row, row, 1, integer(self._groups), loss, w.mul(c, self._groups))
         w.set(self.pairs, w.add(w.get(self.pairs), w.select(watched, count, 0)))
+
+    def _predict_around(self, word: Value, count: Value, loss: Value) -> None:
+        """Skip-gram with n-grams: the mean of the word's rows predicts the words around."""
+        w, f = self.w, self.f
+        w.set(self.rows, 0)
+        self._add_rows_of(word)
+        if self.variant.negatives:
+            with w.loop(0, count) as c:
+                self._draw_negatives(w.read(w.at(f["around"], c, 8)), w.mul(c, self._groups))
+        self._average(w.get(self.rows))
+        with w.loop(0, count) as c:
+            if self.variant.negatives:
+                first, groups = w.mul(c, self._groups), integer(self._groups)
+            else:
+                first, groups = integer(0), self._walk_tree(w.read(w.at(f["around"], c, 8)))
+            self._steps(f["mean"], f["mean"], 1, groups, loss, first)
+        self._spread_update(w.get(self.rows))
 
     def _steps(self, rows: Value, into: Value, count: Value, groups: Value, loss: Value, first: Value = 0) -> None:
         """The steps of some groups of output rows, from the group `first` on."""
@@ -228,16 +258,18 @@ class _Windows:
         rates, shifts = (w.add(f[name], w.mul(group, register)) for name in ("rates", "shifts"))
         positive = self._output(word)
         w.write(positive, targets)
+        if self.variant.ngrams:
+            self._fetch(positive)
         self._set_lane(rates, 0, self.rate)
         self._set_shift(shifts, 0, word)
         zero = ir.Constant(w.kind.scalar, 0.0)
         for k in range(1, self.variant.negatives + 1):
-            z = self._draw()
-            entry = self._below(z, f["vocabulary"])
+            z = self.text.draw()
+            entry = self.text.below(z, f["vocabulary"])
             coin = w.b.and_(z, ir.Constant(I64, 0xFFFFFFFF))
             other = w.add(f["alias"], w.mul(entry, 8))
-            first = w.b.icmp_unsigned("<", coin, self._unsigned32(other, 0))
-            drawn = w.select(first, entry, self._unsigned32(other, 1))
+            first = w.b.icmp_unsigned("<", coin, self.text.unsigned32(other, 0))
+            drawn = w.select(first, entry, self.text.unsigned32(other, 1))
             w.write(self._output(drawn), w.add(targets, 8 * k))
             self._fetch(self._output(drawn))
             # Negative sampling: a negative that is the word itself does not count. As noise it does.
@@ -263,13 +295,16 @@ class _Windows:
                 n = w.add(w.mul(group, self.shape.targets), k)
                 there = w.less(n, length)
                 n = w.select(there, n, 0)  # a place that is left over: the root, at a rate of 0
-                node = self._word32(f["nodes"], w.add(start, n))
+                node = self.text.word32(f["nodes"], w.add(start, n))
                 w.write(self._output(node), w.at(f["targets"], w.add(w.mul(group, self.shape.targets), k), 8))
                 turn = w.b.load(w.b.inttoptr(w.add(f["turns"], start, n), POINTER), typ=I8)
                 register = w.mul(group, w.kind.lanes * w.kind.size)
                 self._set_lane(w.add(f["labels"], register), k, w.b.uitofp(turn, w.kind.scalar))
                 self._set_lane(w.add(f["rates"], register), k, w.b.select(there, self.rate, zero))
         return groups
+
+    def _input(self, row: Value) -> Value:
+        return self.w.add(self.f["inputs"], self.w.mul(row, self.f["stride"]))
 
     def _output(self, row: Value) -> Value:
         return self.w.add(self.f["outputs"], self.w.mul(row, self.f["stride"]))
@@ -296,10 +331,10 @@ class _Windows:
             address = w.add(base, (group * w.kind.lanes + copy) * w.kind.size)
             w.b.store(value, w.b.inttoptr(address, POINTER), align=w.kind.size)
 
-    # CBOW ----------------------------------------------------------------------------------------------------------
+    # Means ---------------------------------------------------------------------------------------------------------
 
     def _average(self, count: Value) -> None:
-        """The mean of the listed rows, and zeros where its update will be."""
+        """The mean of the listed rows; beside it zeros for its update, or the mean again where it changes itself."""
         w, f = self.w, self.f
         number = w.b.sitofp(count, w.kind.scalar)
         share = w.b.fdiv(ir.Constant(w.kind.scalar, 1.0), number)
@@ -309,8 +344,13 @@ class _Windows:
             with w.sums(count, [w.constant(0.0)]) as (c, total):
                 row = w.read(w.add(f["rows"], w.mul(c, 8)))
                 total[0] = total[0] + w.load(w.add(row, offset))
-            w.store(total[0] * factor, w.add(w.read(f["mean"]), offset))
-            w.store(w.constant(0.0), w.add(w.read(w.add(f["mean"], 8)), offset))
+            mean = total[0] * factor
+            w.store(mean, w.add(w.read(f["mean"]), offset))
+            w.store(mean if self._changing else w.constant(0.0), w.add(w.read(w.add(f["mean"], 8)), offset))
+
+    @property
+    def _changing(self) -> bool:
+        return self.variant.model == "skipgram"
 
     def _spread_update(self, count: Value) -> None:
         """Add the mean's update to every listed row."""
@@ -318,31 +358,8 @@ class _Windows:
         with w.loop(0, f["columns"]) as column:
             offset = w.mul(column, w.kind.lanes * w.kind.size)
             update = w.load(w.add(w.read(w.add(f["mean"], 8)), offset))
+            if self._changing:
+                update = w.load(w.add(w.read(f["mean"]), offset)) - update
             with w.loop(0, count) as c:
                 place = w.add(w.read(w.add(f["rows"], w.mul(c, 8))), offset)
                 w.store(w.load(place) + update, place)
-
-    # Numbers -------------------------------------------------------------------------------------------------------
-
-    def _draw(self) -> Value:
-        """64 random bits."""
-        w = self.w
-        w.set(self.state, w.add(w.get(self.state), ir.Constant(I64, _GOLDEN)))
-        z = w.get(self.state)
-        for shift, factor in ((30, _MIX_1), (27, _MIX_2)):
-            z = w.b.mul(w.b.xor(z, w.b.lshr(z, ir.Constant(I64, shift))), ir.Constant(I64, factor))
-        return w.b.xor(z, w.b.lshr(z, ir.Constant(I64, 31)))
-
-    def _below(self, bits: Value, bound: Value) -> Value:
-        """A number from 0 to bound - 1, of the high 32 bits (Lemire 2019, without rejection: bias below bound / 2^32)."""
-        w = self.w
-        return w.b.lshr(w.mul(w.b.lshr(bits, ir.Constant(I64, 32)), bound), ir.Constant(I64, 32))
-
-    def _word32(self, base: Value, index: Value) -> Value:
-        """A signed 32-bit number of an array."""
-        w = self.w
-        return w.b.sext(w.read(w.add(base, w.mul(index, 4)), I32), I64)
-
-    def _unsigned32(self, base: Value, index: Value) -> Value:
-        w = self.w
-        return w.b.zext(w.read(w.add(base, w.mul(index, 4)), I32), I64)

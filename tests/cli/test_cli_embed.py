@@ -1,6 +1,7 @@
 """`seqwise embed`: from a text file to vectors that other commands read."""
 
 import gzip
+import os
 import signal
 import subprocess
 import sys
@@ -84,6 +85,38 @@ def test_ctrl_c_saves_what_is_there_and_says_so(text, tmp_path, monkeypatch):
     assert answer.document["resumed"] is False
 
 
+def test_words_are_cleaned_as_a_model_cleans_them_and_it_is_said(text, tmp_path):
+    tweets, out, config = tmp_path / "tweets.txt", tmp_path / "words.vec", tmp_path / "model.yaml"
+    tweets.write_text("@Ann sooooo GOOD!\nSee http://x.org/a, @Bob: not good\n" * 5)
+    config.write_text("text: {clean: tweets, max_length: 50}\nmodel: {hidden_size: 8}\n")
+    options = ("--min-count", 1, "--size", 3, "--epochs", 1, "--threads", 1, "--json")
+    answer = call("embed", tweets, "--out", out, *options, "--config", config)
+    assert answer.code == 0, answer.err
+    assert set(WordVectors.load(out).words) == {"@user", "soo", "good", "!", "see", "http", ",", ":", "not"}
+    assert "Text: unit words; clean html, urls, users, hashtags, repeats, spaces; lower case; NFKC." in answer.err
+    assert answer.document["text"].startswith("unit words")
+    call("embed", tweets, "--out", out, *options, "--set", "text.punctuation=false", "--set", "text.lowercase=false")
+    assert {"@Ann", "GOOD", "good", "See"} < set(WordVectors.load(out).words)
+    answer = call("embed", tweets, "--out", out, *options, "--set", "text.lowercase=false", "--lowercase")
+    assert "GOOD" not in WordVectors.load(out).words
+    answer = call("embed", tweets, "--out", out, *options, "--lowercase")
+    assert "good!" in WordVectors.load(out).words
+    assert "Text: words between white space; lower case." in answer.err
+
+
+def test_phrases_are_words_and_the_encoded_corpus_is_found_again(tmp_path):
+    text, out = tmp_path / "text.txt", tmp_path / "words.vec"
+    text.write_text("i saw new york\nnew ideas\nyork is old\n" * 3 + "new york was new\n" * 30)
+    os.utime(text, (0, 0))
+    options = ("--min-count", 2, "--size", 3, "--phrases", 1, "--phrase-threshold", 1.2, "--epochs", 1)
+    assert ", read from the cache" not in call("embed", text, "--out", out, *options).err
+    assert "new_york" in WordVectors.load(out).words
+    answer = call("embed", text, "--out", out, *options, "--epochs", 2)
+    assert "147 words, " in answer.err
+    assert ", read from the cache" in answer.err
+    assert "new_york" in WordVectors.load(out).words
+
+
 @pytest.mark.parametrize("stop", ["SIGKILL", "SIGINT"])
 def test_a_killed_or_interrupted_run_goes_on_to_the_same_bytes(text, tmp_path, stop):
     out, whole = tmp_path / "words.safetensors", tmp_path / "whole.safetensors"
@@ -121,6 +154,11 @@ def test_a_killed_or_interrupted_run_goes_on_to_the_same_bytes(text, tmp_path, s
         (("--min-count", "0"), "--min-count: input should be greater than or equal to 1"),
         (("--errors", "ignore"), 'errors is "strict" or "replace"'),
         (("--column", "text"), "is read as text, which has no columns"),
+        (("--set", "text.unit=bpe"), "text.unit is 'bpe'; vectors are of words"),
+        (("--set", "text.max_length=3"), "--set text.max_length is for models"),
+        (("--set", "model.cell=gru"), "--set model.cell is for models"),
+        (("--set", "text.claen=tweets"), "claen"),
+        (("--phrases", "1", "--phrase-threshold", "0"), "a threshold above 0"),
         (("--min-count", "100000"), "no word is there 100000 times"),
     ],
 )

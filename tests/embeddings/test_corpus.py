@@ -3,18 +3,22 @@
 import gzip
 import io
 import lzma
+import resource
 from collections import Counter
 
 import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqwise.embeddings import corpus, sources
+from seqwise.embeddings import numbering, sources
 from seqwise.embeddings.corpus import encode
+from seqwise.embeddings.corpus_cache import corpora_folder
 from seqwise.errors import ConfigurationError, DataError, FileError
+from seqwise.kernels.cpu.compiler import cache_folder
 
 TEXT = "the cat sat\n\nthe dog  sat\ton the mat\nà la carte\nà\n"
 
@@ -37,7 +41,7 @@ def expected(text, min_count=1):
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch):
     folder = tmp_path_factory.mktemp("cache")
-    (folder / "kernels").symlink_to(corpus.cache_folder(), target_is_directory=True)
+    (folder / "kernels").symlink_to(cache_folder(), target_is_directory=True)
     monkeypatch.setenv("SEQWISE_CACHE", str(folder))
     yield folder
     assert not list((folder / "corpora").glob("*"))  # nothing is left behind, whatever happened
@@ -58,6 +62,7 @@ def test_files_in_every_packing_are_read_alike(tmp_path):
     (tmp_path / "mark.txt").write_bytes(b"\xef\xbb\xbf" + raw)
     (tmp_path / "a.txt.gz").write_bytes(gzip.compress(raw))
     (tmp_path / "a.txt.xz").write_bytes(lzma.compress(raw))
+    (tmp_path / "a.txt.zst").write_bytes(zstandard.compress(raw))
     for path in tmp_path.iterdir():
         check(path)
         check(str(path), min_count=2)
@@ -121,8 +126,35 @@ def test_small_blocks_and_little_room_change_nothing(tmp_path, monkeypatch):
     path.write_text(text)
     check(path, text)
     monkeypatch.setattr(sources, "BLOCK", 1000)
-    monkeypatch.setattr(corpus, "_ROOM", 64)
+    monkeypatch.setattr(numbering, "ROOM", 64)
+    monkeypatch.setattr(numbering, "PART", 1000)
     check(path, text)
+    check(path, text, min_count=2)
+
+
+def test_words_that_are_all_the_same_are_a_vocabulary_of_one():
+    with encode(["a a a", "a a"]) as encoded:
+        assert encoded.words == ["a"]
+        assert encoded.tokens.tolist() == [0, 0, 0, -1, 0, 0, -1]
+
+
+def test_a_full_disk_is_said_and_nothing_is_left(tmp_path, own_cache, monkeypatch):
+    path = tmp_path / "a.txt"
+    path.write_text("one two three\n" * 100_000)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(
+            FileError, match=r"the corpus cannot be encoded in the cache folder .*corpora: File too large"
+        ):
+            encode(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(corpora_folder().iterdir()) == []
+    monkeypatch.setenv("SEQWISE_CACHE", str(path))
+    with pytest.raises(FileError, match="the corpus cannot be encoded in the cache folder"):
+        encode(path)
+    monkeypatch.setenv("SEQWISE_CACHE", str(own_cache))
 
 
 def test_a_line_of_ten_megabytes_with_and_without_spaces(tmp_path):

@@ -22,7 +22,7 @@ def sentences(monkeypatch):
     return [[f"w{i}" for i in random.zipf(1.5, 9) % 50] for _ in range(200)]
 
 
-def interrupt_after(monkeypatch, slices):
+def interrupt_after(monkeypatch, count):
     """Ctrl-C once so many slices were dealt out; again and again, until `monkeypatch.undo`."""
     take = slices.Schedule.take
     taken = [0]
@@ -30,7 +30,7 @@ def interrupt_after(monkeypatch, slices):
     def counted(schedule):
         part = take(schedule)
         taken[0] += part is not None
-        if taken[0] >= slices:
+        if taken[0] >= count:
             schedule.stopped = schedule._trainer.interrupted = True
             taken[0] = 0
         return part

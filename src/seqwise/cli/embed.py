@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -82,6 +83,18 @@ def embed(
     seed: Annotated[int, typer.Option(metavar="N", help="Of everything random.")] = 0,
     running: Annotated[bool, typer.Option("--running", help="Running text: lines are no sentences.")] = False,
     lowercase: Annotated[bool, typer.Option("--lowercase", help="Lower-case the text.")] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="YAML file: words as its section text has them.", show_default=False),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="text.KEY=VALUE", help="Words as a model has them; may be repeated."),
+    ] = None,
+    phrases: Annotated[int, typer.Option(metavar="N", min=0, help="Passes that join phrases: new_york.")] = 0,
+    phrase_threshold: Annotated[
+        float, typer.Option(metavar="T", help="Score of a phrase in the last pass; twice as high in the one before.")
+    ] = 100.0,
     column: Annotated[
         str | None, typer.Option(metavar="COL", help="Column of Parquet files.", show_default=False)
     ] = None,
@@ -101,8 +114,9 @@ def embed(
 ) -> None:
     """Train word vectors on text.
 
-    Words are separated by white space. Several threads update the same vectors without locks: as good, and faster, but no
-    two runs are equal. Ctrl-C while it learns keeps what is there, and --resume goes on.
+    Words are separated by white space; with --config or --set, they are those that a model makes of the same text. Several
+    threads update the same vectors without locks: as good, and faster, but no two runs are equal. Ctrl-C while it learns
+    keeps what is there, and --resume goes on.
 
     \b
     Examples:
@@ -111,6 +125,7 @@ def embed(
       seqwise embed reviews.txt --model glove --window 15 --x-max 10 --out reviews.txt.gz
       zcat big.gz | seqwise embed - --objective hierarchical --threads 1 --seed 3 --out words.vec
       seqwise embed reviews.txt --out reviews.safetensors --resume
+      seqwise embed tweets.txt --set text.clean=tweets --set text.stop_words=en --phrases 2 --out tweets.vec
     """
     from pydantic import ValidationError
 
@@ -135,7 +150,9 @@ def embed(
         option = "--" + str(first["loc"][0]).replace("_", "-")
         raise ConfigurationError(f"{option}: {first['msg'].lower()}, not {first['input']!r}") from None
     checkpoint = Checkpoint(checkpoint_path(out), checkpoint_seconds)
+    clean, text = _cleaning(config, set_ or (), lowercase)
     say(settings.describe())
+    say(f"Text: {text}.")
     if resume:
         say(
             f"Going on from {checkpoint.path}."
@@ -156,7 +173,9 @@ def embed(
             running=running,
             column=column,
             errors=errors,
-            clean=str.lower if lowercase else None,
+            clean=clean,
+            phrases=phrases,
+            phrase_threshold=phrase_threshold,
         )
     training.vectors.save(out)
     if training.finished:
@@ -167,6 +186,7 @@ def embed(
     result: dict[str, Any] = {
         "file": str(out),
         "algorithm": settings.describe(),
+        "text": text,
         "words": training.words,
         "vocabulary": len(training.vectors),
         "size": settings.size,
@@ -184,6 +204,25 @@ def embed(
     if not training.finished:
         say(f"Interrupted: the vectors as they were then are in {out}. The same command with --resume goes on.")
         raise typer.Exit(130)
+
+
+def _cleaning(
+    config: Path | None, overrides: Sequence[str], lowercase: bool
+) -> tuple[Callable[[str], str] | None, str]:
+    """What is done to the text, and the same in words."""
+    if config is None and not overrides:
+        plain = "words between white space"
+        return (str.lower, f"{plain}; lower case") if lowercase else (None, plain)
+    from seqwise.embeddings.cleaning import UNUSED, TextCleaner
+    from seqwise.errors import ConfigurationError
+    from seqwise.experiments.configuration import build_configuration
+
+    for override in overrides:  # a file may be that of a model, and have more
+        section, _, key = override.partition("=")[0].strip().partition(".")
+        if section != "text" or key in UNUSED:
+            raise ConfigurationError(f"--set {section}.{key} is for models; words depend on the other keys of text")
+    clean = TextCleaner(build_configuration(config, overrides, {"text.lowercase": lowercase or None}).text)
+    return clean, clean.name
 
 
 def _given(context: typer.Context, name: str) -> bool:
@@ -217,7 +256,8 @@ class _Bar:
 
     def encoded(self, corpus: EncodedCorpus) -> None:
         """The corpus is read."""
-        say(f"{corpus.total:,} words, {corpus.kept:,} of them in a vocabulary of {len(corpus.words):,}")
+        cached = ", read from the cache" if corpus.cached else ""
+        say(f"{corpus.total:,} words, {corpus.kept:,} of them in a vocabulary of {len(corpus.words):,}{cached}")
         self._start = time.perf_counter()
 
     def learn(self, progress: Progress) -> None:

@@ -117,7 +117,7 @@ def _cut(stream: BinaryIO) -> Iterator[bytes]:
     """The bytes of a stream, cut behind white space."""
     parts: list[bytes] = []  # of a run that goes on
     while block := stream.read(BLOCK):
-        cut = max(block.rfind(b" "), block.rfind(b"\n")) + 1
+        cut = block.rfind(b"\n") + 1 or block.rfind(b" ") + 1  # where possible a line stays whole: it is cleaned as one
         if cut:
             yield b"".join([*parts, block[:cut]])
             parts = [block[cut:]]

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from seqwise.embeddings import EmbeddingSettings, WordVectors
 from seqwise.errors import ConfigurationError, FileError
-from seqwise.experiments import recipes
-from seqwise.experiments.configuration import build_configuration
-from seqwise.experiments.recipe_variants import merged, table_of
+from seqwise.experiments import embedding_models, recipes
+from seqwise.experiments.configuration import TASKS, build_configuration
+from seqwise.experiments.recipe_variants import merged
 from seqwise.experiments.recipes import (
     PROGRAMS,
     Recipe,
@@ -23,7 +24,7 @@ from seqwise.experiments.recipes import (
 
 NAMED = {
     *("imdb-bow", "imdb-rnn", "imdb-lstm", "imdb", "names-gender", "names-language", "sms-spam"),
-    *("tweets-airline", "trec", "reuters52", "dna-splice", "tweets-lstm", "imdb-vectors"),
+    *("tweets-airline", "trec", "reuters52", "dna-splice", "tweets-lstm", "imdb-vectors", "embeddings-imdb"),
 }
 FILES = sorted(set(recipe_names()) - set(PROGRAMS))
 
@@ -37,7 +38,7 @@ def test_every_recipe_is_a_valid_configuration_with_a_reference(name):
     recipe = load_recipe(name)
     assert recipe.recipe == name, "the file is called after the recipe"
     assert any(value for name, value in recipe.reference if name != "source")
-    build_configuration(base=recipe.configuration)
+    build_configuration(base=recipe.configuration, kind=TASKS[recipe.task])
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -119,7 +120,7 @@ def test_variants_run_one_after_the_other_and_stand_in_one_table(toy, tmp_path):
     result = reproduce(ReproductionRequest("toy", folder=tmp_path / "runs", device="cpu", say=said.append))
     assert [run["variant"] for run in result.runs] == ["first", "larger", "other"]
     assert any("given: left out, there is no file none.vec" in line for line in said)
-    header, rows = table_of(result.runs)
+    header, rows = result.table
     assert [row[1] for row in rows] == ["n-grams", "first", "larger", "other"]
     assert header == ["data", "variant", "accuracy", "macro f1", "balanced accuracy", "on validation", "seconds"]
     assert rows[3][2] == "1.000"
@@ -160,3 +161,53 @@ def test_every_variant_is_a_valid_configuration(name):
     for variant in recipe.variants.values():
         build_configuration(base=merged(recipe.configuration, variant.changes))
         build_configuration(base=variant.instead)
+
+
+@pytest.fixture
+def words(monkeypatch, tmp_path):
+    """A corpus of few words, two models, and one public set."""
+    monkeypatch.setattr(embedding_models, "_reviews", lambda: ["The king's dog<br />barks, 3 times"] * 40)
+    chosen = ("skip-gram, negative sampling", "CBOW, hierarchical")
+    monkeypatch.setattr(embedding_models, "MODELS", {name: embedding_models.MODELS[name] for name in chosen})
+    monkeypatch.setenv("SEQWISE_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("SEQWISE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "data" / "embeddings").mkdir(parents=True)
+    (tmp_path / "data" / "embeddings" / "en-men-tr-3k.txt").write_text("dog barks 9\nking's dog 3\nthe times 1\n")
+    return chosen
+
+
+def test_models_of_words_stand_in_one_table_with_speed_and_quality(words, tmp_path):
+    said: list[str] = []
+    request = ReproductionRequest("embeddings-imdb", folder=tmp_path / "runs", say=said.append)
+    result = reproduce(request)
+    assert (tmp_path / "runs" / "corpus.txt").read_text() == "the king's dog barks times\n" * 40
+    header, rows = result.table
+    assert header == ["model", "words/second", "seconds", "men"]
+    assert [row[0] for row in rows] == list(words)
+    assert -1 <= float(rows[0][3]) <= 1
+    assert any("Google analogies is not here" in line for line in said)
+    again = reproduce(replace(request, resume=True))
+    assert again.test == result.test, "nothing is trained again"
+    assert len(list((tmp_path / "runs").glob("*.safetensors"))) == 2
+
+
+def test_models_of_words_take_settings_and_one_may_be_chosen(words, tmp_path):
+    request = ReproductionRequest(
+        "embeddings-imdb",
+        folder=tmp_path / "runs",
+        overrides=("embedding.only=CBOW, hierarchical", "embedding.size=7"),
+    )
+    assert list(reproduce(request).test) == ["CBOW, hierarchical"]
+    assert WordVectors.load(next((tmp_path / "runs").glob("*.safetensors"))).size == 7
+    for override, message in (
+        ("embedding.only=quux", "the models are"),
+        ("embedding.size=0", "greater than or equal to 1"),
+        ("model.size=3", "the section embedding only"),
+    ):
+        with pytest.raises(ConfigurationError, match=message):
+            reproduce(replace(request, overrides=(override,)))
+
+
+def test_every_model_of_words_has_settings():
+    for values in embedding_models.MODELS.values():
+        EmbeddingSettings(**{"epochs": 1, **values})

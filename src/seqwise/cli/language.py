@@ -148,12 +148,9 @@ def train_language_model(
     json: bool,
 ) -> None:
     """Train a language model and print its figures; the arguments are those of `seqwise train`."""
-    from seqwise.estimators.language import TEXT_DEFAULTS, TRAINING_DEFAULTS
-    from seqwise.experiments.configuration import LanguageConfiguration, build_configuration
-    from seqwise.experiments.language import LanguageRequest, run_language_training
+    from seqwise.experiments.language import LanguageRequest, language_configuration, run_language_training
 
-    base = {"text": TEXT_DEFAULTS, "training": TRAINING_DEFAULTS}
-    configuration = build_configuration(config, overrides or (), flags, base, kind=LanguageConfiguration)
+    configuration = language_configuration(config, overrides or (), flags)
     outcome = run_language_training(
         LanguageRequest(
             data, configuration, out, validation, test, overwrite=overwrite, resume=resume, started=started

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,13 +14,13 @@ import numpy as np
 from seqwise.data import resolve
 from seqwise.data.sources import DataSource
 from seqwise.errors import ConfigurationError, DataError
-from seqwise.estimators.language import LanguageModel, split_end
+from seqwise.estimators.language import TEXT_DEFAULTS, TRAINING_DEFAULTS, LanguageModel, split_end
 from seqwise.evaluation.agreement import Agreement, measure_agreement
 from seqwise.evaluation.kneser_ney import KneserNey
 from seqwise.evaluation.language import LanguageReport, language_card, render_language_report
 from seqwise.evaluation.mistakes import shortened
 from seqwise.evaluation.pages import write_page
-from seqwise.experiments.configuration import LanguageConfiguration
+from seqwise.experiments.configuration import LanguageConfiguration, build_configuration
 from seqwise.experiments.environment import environment
 from seqwise.experiments.fitting import FINISHING, SHORTEST, Deadline
 from seqwise.experiments.folders import check_destination, clear_model
@@ -80,6 +80,28 @@ class LanguageOutcome:
             "seconds": round(self.seconds, 1),
             "interrupted": self.interrupted,
         }
+
+
+def language_configuration(
+    file: Path | None = None,
+    overrides: Sequence[str] = (),
+    flags: Mapping[str, Any] | None = None,
+    base: Mapping[str, Mapping[str, Any]] | None = None,
+) -> LanguageConfiguration:
+    """Return the configuration of a language model: what the person gave over `base` over the defaults of the task.
+
+    Args:
+        file: a YAML file with the sections data, text, model, training.
+        overrides: "section.key=value".
+        flags: "section.key" to value.
+        base: sections to start from (a recipe's).
+
+    Raises:
+        ConfigurationError: a key is unknown or a value is not allowed.
+    """
+    defaults: dict[str, dict[str, Any]] = {"text": TEXT_DEFAULTS, "training": TRAINING_DEFAULTS}
+    sections = {name: {**defaults.get(name, {}), **(base or {}).get(name, {})} for name in {*defaults, *(base or {})}}
+    return build_configuration(file, overrides, flags, sections, kind=LanguageConfiguration)
 
 
 def run_language_training(request: LanguageRequest, say: Say = lambda message: None) -> LanguageOutcome:

@@ -47,6 +47,7 @@ def reproduce(
       seqwise reproduce imdb-rnn
       seqwise reproduce trec --json
       seqwise reproduce tweets-lstm
+      seqwise reproduce embeddings-imdb --set embedding.epochs=5
     """
     from seqwise.experiments.recipes import ReproductionRequest, reproduce
 
@@ -64,16 +65,14 @@ def reproduce(
     )
     if json:
         print_json(result.to_dict())
-    elif result.runs:
-        from seqwise.experiments.recipe_variants import table_of
-
-        print_table(f"{recipe}: test part", *table_of(result.runs))
+    elif result.table is not None:
+        print_table(recipe, *result.table)
         figures = [
             f"{name.replace('_', ' ')} {value:.3f}" for name, value in result.reference.items() if name != "source"
         ]
         print(f"Reference: {result.reference['source']}: {', '.join(figures)}")
         print(f"Time: {result.seconds:.0f} s")
-        print(f"Models and reports: {result.folder}")
+        print(f"Everything else: {result.folder}")
     else:
         print_table(recipe, ["test set", "reference", "here"], result.rows())
         print(f"Reference: {result.reference['source']}")

@@ -60,6 +60,7 @@ def reproduce_variants(recipe: Recipe, request: ReproductionRequest) -> Reproduc
         folder=request.destination,
         interrupted=interrupted,
         runs=runs,
+        table=table_of(runs),
     )
 
 

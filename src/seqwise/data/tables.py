@@ -133,8 +133,8 @@ def open_table(path: str | Path) -> Table:
     """The table in a file, whatever its format.
 
     Args:
-        path: a .csv, .tsv, .jsonl (or .json, one object a line), .parquet, or fastText .txt file; each may be compressed
-            as .gz, .xz or .zst.
+        path: a .csv, .tsv, .jsonl (or .json, one object a line), .parquet, fastText .txt, or CoNLL (.conll, .conllu,
+            .bio, .iob) file; each may be compressed as .gz, .xz or .zst.
 
     Raises:
         FileError: if the file is missing, a folder, empty, unreadable, or of an unknown kind.
@@ -166,6 +166,7 @@ def stem_of(path: Path) -> str:
 
 
 def _readers() -> dict[str, Callable[[Path], Table]]:
+    from seqwise.data.conll import ConllTable
     from seqwise.data.delimited import DelimitedTable
     from seqwise.data.json_lines import JsonLinesTable
     from seqwise.data.labelled_text import LabelledTextTable
@@ -178,4 +179,8 @@ def _readers() -> dict[str, Callable[[Path], Table]]:
         ".json": JsonLinesTable,
         ".parquet": ParquetTable,
         ".txt": LabelledTextTable,
+        ".conll": ConllTable,
+        ".conllu": ConllTable,
+        ".bio": ConllTable,
+        ".iob": ConllTable,
     }

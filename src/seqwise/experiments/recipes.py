@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -48,6 +48,8 @@ class Reference(BaseModel):
         accuracy: on the test set.
         macro_f1: on the test set.
         balanced_accuracy: on the test set, the mean recall of the classes.
+        perplexity: of a language model on the test set.
+        log_loss: the same in nats a symbol.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -56,6 +58,8 @@ class Reference(BaseModel):
     accuracy: float | None = Field(default=None, ge=0, le=1)
     macro_f1: float | None = Field(default=None, ge=0, le=1)
     balanced_accuracy: float | None = Field(default=None, ge=0, le=1)
+    perplexity: float | None = Field(default=None, gt=1)
+    log_loss: float | None = Field(default=None, gt=0)
 
 
 class Variant(BaseModel):
@@ -78,6 +82,7 @@ class Recipe(BaseModel):
     Attributes:
         recipe: its name, that of the file.
         title: one line for people.
+        task: see `TASKS` of the configuration.
         data: a named data set with a test part; with variants also several.
         positive: the class of interest of two.
         reference: the figure to compare with.
@@ -89,6 +94,7 @@ class Recipe(BaseModel):
 
     recipe: str
     title: str
+    task: Literal["classify", "lm"] = "classify"
     data: str | list[str]
     positive: str | None = None
     reference: Reference
@@ -129,6 +135,16 @@ class ReproductionRequest:
     def destination(self) -> Path:
         """Folder of the run."""
         return self.folder or RUNS / self.name
+
+    @property
+    def flags(self) -> dict[str, Any]:
+        """Values over the recipe's configuration."""
+        return {"training.seed": self.seed, "training.device": self.device}
+
+    @property
+    def replaces(self) -> bool:
+        """Whether a model in the way is replaced: a run under the recipe's own name can be had again by the same command."""
+        return self.overwrite or (self.folder is None and not self.resume)
 
 
 @dataclass(frozen=True)
@@ -230,33 +246,13 @@ def reproduce(request: ReproductionRequest) -> Reproduction:
         module, _, function = PROGRAMS[request.name][1].partition(":")
         result: Reproduction = getattr(importlib.import_module(module), function)(request)
         return result
-    from seqwise.experiments.training import TrainingRequest, run_training
-
     recipe = load_recipe(request.name)
     if recipe.variants:
         from seqwise.experiments.recipe_variants import reproduce_variants
 
         return reproduce_variants(recipe, request)
-    assert isinstance(recipe.data, str)
     started = time.perf_counter()
-    configuration = build_configuration(
-        overrides=request.overrides,
-        flags={"training.seed": request.seed, "training.device": request.device},
-        base=recipe.configuration,
-    )
-    outcome = run_training(
-        TrainingRequest(
-            data=recipe.data,
-            configuration=configuration,
-            folder=request.destination,
-            test=recipe.data,
-            positive=recipe.positive,
-            # A run under the recipe's own name can be had again by the same command: it may be replaced unasked.
-            overwrite=request.overwrite or (request.folder is None and not request.resume),
-            resume=request.resume,
-        ),
-        say=request.say,
-    )
+    outcome = _RUNS[recipe.task](recipe, request)
     if "test" not in outcome.metrics:
         raise DataError(f"the data set {recipe.data} has no test part to reproduce a figure on")
     return Reproduction(
@@ -267,6 +263,46 @@ def reproduce(request: ReproductionRequest) -> Reproduction:
         folder=request.destination,
         interrupted=outcome.interrupted,
     )
+
+
+def _classify(recipe: Recipe, request: ReproductionRequest) -> Any:
+    assert isinstance(recipe.data, str)
+    from seqwise.experiments.training import TrainingRequest, run_training
+
+    configuration = build_configuration(overrides=request.overrides, flags=request.flags, base=recipe.configuration)
+    return run_training(
+        TrainingRequest(
+            data=recipe.data,
+            configuration=configuration,
+            folder=request.destination,
+            test=recipe.data,
+            positive=recipe.positive,
+            overwrite=request.replaces,
+            resume=request.resume,
+        ),
+        say=request.say,
+    )
+
+
+def _model_language(recipe: Recipe, request: ReproductionRequest) -> Any:
+    assert isinstance(recipe.data, str)
+    from seqwise.experiments.language import LanguageRequest, language_configuration, run_language_training
+
+    configuration = language_configuration(overrides=request.overrides, flags=request.flags, base=recipe.configuration)
+    return run_language_training(
+        LanguageRequest(
+            data=recipe.data,
+            configuration=configuration,
+            folder=request.destination,
+            test=recipe.data,
+            overwrite=request.replaces,
+            resume=request.resume,
+        ),
+        say=request.say,
+    )
+
+
+_RUNS: dict[str, Callable[[Recipe, ReproductionRequest], Any]] = {"classify": _classify, "lm": _model_language}
 
 
 def _folder() -> Any:

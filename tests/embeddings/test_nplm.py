@@ -284,5 +284,5 @@ def test_what_runs_is_said_in_one_line():
     settings = EmbeddingSettings(model="nplm", objective="nce", context="around", window=4, direct=True, negatives=8)
     assert settings.describe() == (
         "NPLM with 4 words on either side, 100 hidden units and a direct connection, noise-contrastive estimation: "
-        "8 negatives drawn for each window"
+        "8 negatives drawn for each word"
     )

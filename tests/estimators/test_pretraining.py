@@ -129,7 +129,7 @@ def test_a_saved_model_predicts_and_is_fitted_again_alike(tmp_path):
     assert clone(model).get_params()["pretraining"] == {"epochs": 3, "size": 6}
 
 
-@pytest.mark.parametrize("model", ["cbow"])
+@pytest.mark.parametrize("model", ["cbow", "nplm", "glove"])
 def test_every_model_of_words_may_train_the_vectors(tmp_path, model):
     how = {**SMALL, "pretraining": {"model": model, "epochs": 3, "size": 6}}
     fitted = SequenceClassifier(**how, freeze_vectors=True, validation=0.0).fit(TEXTS, LABELS)

@@ -149,6 +149,9 @@ def test_vectors_are_trained_first_on_labelled_and_unlabelled_texts(data, tmp_pa
     answer = call(*train, "--overwrite", "--unlabelled", tmp_path / "more.txt")
     assert answer.code == 2
     assert "pretrain_vectors is not set" in answer.err
+    answer = call("train", data, "--task", "lm", "--out", tmp_path / "lm", "--pretrain-vectors")
+    assert answer.code == 2
+    assert "--pretrain-vectors" in answer.err
 
 
 def test_a_comparison_may_switch_the_training_of_vectors(data, tmp_path):

@@ -151,6 +151,8 @@ def train(
             "--imbalance": imbalance,
             "--model": model,
             "--vectors": vectors,
+            "--pretrain-vectors": pretrain_vectors,
+            "--unlabelled": unlabelled,
             "--freeze-vectors": freeze_vectors,
         }
         refuse_options(task, of_classes)

@@ -65,6 +65,16 @@ def test_steps_are_the_whole_pass(settings):
         assert_close(logs, whole[:, step])
 
 
+def test_before_it_has_learned_anything_it_knows_the_shares_of_the_symbols():
+    model = LanguageNetwork(LanguageSettings(**SMALL), SYMBOLS).double().eval()
+    with torch.no_grad():
+        model.embedding.weight.zero_()
+    counts = torch.arange(SYMBOLS)
+    model.start_from_shares(counts)
+    found = model.log_probabilities(model.read(symbols(1, 1), model.start(1)).outputs).exp()[0, 0]
+    assert_close(found, (counts[1:] + 1.0).double() / (counts[1:] + 1.0).sum(), dtype=torch.float32)
+
+
 def test_padding_is_no_target_and_costs_nothing():
     model, read, wanted = network(), symbols(1, 4), symbols(1, 4)
     wanted[0, 3] = 0

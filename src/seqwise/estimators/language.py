@@ -167,6 +167,7 @@ class LanguageModel(BaseEstimator):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             network = LanguageNetwork(sections.model, len(pipeline.vocabulary))
+        network.start_from_shares(torch.from_numpy(np.bincount(symbols, minlength=len(pipeline.vocabulary))))
         self.settings_ = LanguageSections(pipeline.settings, sections.model, settings)
         self.predictor_ = LanguagePredictor(self._content(pipeline), SavedLanguageModel(network, pipeline))
         start = self.predictor_.start

@@ -79,6 +79,16 @@ class LanguageNetwork(nn.Module):
                 self.weight = nn.Parameter(torch.empty(symbols, last))
                 nn.init.normal_(self.weight, std=0.1)
 
+    def start_from_shares(self, counts: Tensor) -> None:
+        """Start the softmax at the symbols' shares of the text: what it would otherwise have to learn first, in place.
+
+        Args:
+            counts: of every symbol, (V,).
+        """
+        if self.bias is not None:
+            with torch.no_grad():
+                self.bias.copy_((counts[1:] + 1.0).log() - (counts[1:] + 1.0).sum().log())
+
     def start(self, streams: int) -> States:
         """The states before the first symbol, zeros: of every layer as many as the cell has, each (1, B, its size)."""
         like = self.embedding.weight

@@ -48,6 +48,7 @@ class Step:
         concerns: text -> whether anything can change; quick, and true when in doubt.
         rounds: how often at most, while something changes.
         across: whether what it reads may hold white space; all others do to a text what they do to its pieces between.
+        of_letters: whether it may change a piece that is letters alone.
         ascii: substitutions for text that is pure ASCII, if they are others.
         quick: the same for a text that need not be aligned, if there is something faster.
     """
@@ -57,6 +58,7 @@ class Step:
     concerns: Callable[[str], bool] = bool
     rounds: int = 1
     across: bool = False
+    of_letters: bool = False
     ascii: tuple[Substitution, ...] | None = None
     quick: Callable[[str], str] | None = None
 
@@ -139,10 +141,13 @@ STEPS: dict[str, Step] = {
         "#BadDay and #bad_day become Bad Day, bad day", ((_HASHTAG, _split_tag),), lambda text: "#" in text
     ),
     "numbers": Step("every number becomes 0", ((_NUMBER, "0"),)),
-    "repeats": Step("a letter that stands three times or more stands twice", ((_REPEATED, r"\1\1"),), _may_repeat),
+    "repeats": Step(
+        "a letter that stands three times or more stands twice", ((_REPEATED, r"\1\1"),), _may_repeat, of_letters=True
+    ),
     "misspellings": Step(
         "common misspellings of English are put right: teh, definately, dont",
         ((_WORD, _respelled),),
+        of_letters=True,
         ascii=((_ASCII_WORD, _respelled),),
     ),
     "punctuation": Step(

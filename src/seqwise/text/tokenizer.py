@@ -4,7 +4,7 @@ Words are found by one pattern, see `seqwise.text.word_pattern`. White space, co
 separate tokens and vanish.
 
 No word holds white space, and all cleaning but that of HTML stays between white space. What stands there is a piece, and
-most pieces of a text have been seen before: their words are remembered.
+most pieces of a text have been seen before: their words are remembered, where more than the quicker pattern is needed.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ _INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u20
 _CURLY = re.compile("\u2019")
 _PIECE = re.compile(r"\S+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_CLOSING = frozenset('.,!?)"')  # behind a word they are tokens of their own, whatever the word
 _REMEMBERED, _LONGEST = 100_000, 50  # pieces, and their characters; some thirty megabytes
 
 
@@ -56,6 +57,7 @@ class Tokenizer:
         self._steps = [STEPS[name] for name in settings.clean]
         self._across = [step for step in self._steps if step.across]
         self._within = [step for step in self._steps if not step.across]
+        self._of_letters = [step for step in self._within if step.of_letters]
         self._subwords = subwords
         self._pieces = _Pieces(self._words_of)
         self._split: Callable[[str | Sequence[str]], list[str]] = {
@@ -203,10 +205,18 @@ class Tokenizer:
         whole = self._whole(text)
         if "<" in whole:
             whole = LINE_BREAK.sub("\n", whole)
+        if self._forms is None and self.settings.punctuation and whole.isascii() and not self._concerned(whole):
+            return ASCII_TOKEN.findall(whole.lower() if self.settings.lowercase else whole)
         return list(chain.from_iterable(map(self._pieces.__getitem__, whole.split())))
 
+    def _concerned(self, text: str) -> bool:
+        return any(step.concerns(text) for step in self._within if step is not STEPS["spaces"])
+
     def _words_of(self, piece: str) -> tuple[str, ...]:
-        for step in self._within:
+        plain = piece.isascii()
+        if plain and piece[-1] in _CLOSING and piece[:-1].isalpha():
+            return self._pieces[piece[:-1]] + self._pieces[piece[-1]]
+        for step in self._of_letters if plain and piece.isalpha() else self._within:
             piece = step.apply(piece)
         piece = self._cased(piece)
         if piece.isascii():

@@ -25,10 +25,24 @@ def text(tmp_path):
 
 
 @pytest.mark.parametrize("model", ["skipgram", "cbow"])
-@pytest.mark.parametrize("objective", ["negative", "hierarchical"])
+@pytest.mark.parametrize("objective", ["negative", "nce", "hierarchical", "softmax"])
 def test_vectors_of_a_file_know_which_words_stand_together(text, tmp_path, model, objective):
     out = tmp_path / "words.bin"
-    options = ("--model", model, "--objective", objective, "--size", 12, "--sample", 0, "--threads", 1)
+    epochs = 1 if objective == "softmax" else 5
+    options = (
+        "--model",
+        model,
+        "--objective",
+        objective,
+        "--size",
+        12,
+        "--sample",
+        0,
+        "--threads",
+        1,
+        "--epochs",
+        epochs,
+    )
     answer = call("embed", text, "--out", out, *options, "--json")
     assert answer.code == 0, answer.err
     assert answer.document["words"] == 32_000
@@ -141,6 +155,20 @@ def test_a_killed_or_interrupted_run_goes_on_to_the_same_bytes(text, tmp_path, s
     assert {path.name for path in tmp_path.iterdir()} == {"text.txt", out.name, whole.name}
 
 
+def test_n_grams_are_kept_where_there_is_room_for_them_and_else_it_is_said(text, tmp_path):
+    options = ("--ngrams", "2-3", "--size", 12, "--sample", 0, "--threads", 1, "--epochs", 1)
+    answer = call("embed", text, "--out", tmp_path / "words.safetensors", *options)
+    assert (
+        "skip-gram with n-grams of 2 to 3 characters, negative sampling: 5 negatives drawn for each pair" in answer.err
+    )
+    assert "no room" not in answer.err
+    found = call("vectors", "neighbours", tmp_path / "words.safetensors", "a11", "--json")
+    assert found.document["answers"][0]["word"][0] == "a"
+    answer = call("embed", text, "--out", tmp_path / "words.vec", *options)
+    assert "words.vec has no room for n-grams, so unknown words will have no vectors" in answer.err
+    assert call("vectors", "neighbours", tmp_path / "words.vec", "a11").code == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -151,6 +179,8 @@ def test_a_killed_or_interrupted_run_goes_on_to_the_same_bytes(text, tmp_path, s
             ("--objective", "hierarchical", "--negatives", "5"),
             "negatives is for negative and nce, not for hierarchical",
         ),
+        (("--ngrams", "6-3"), "--ngrams: two lengths such as 3-6 are expected, not '6-3'"),
+        (("--ngrams", "3-6", "--negatives-for", "window"), "with ngrams negatives are drawn for each pair"),
         (("--min-count", "0"), "--min-count: input should be greater than or equal to 1"),
         (("--errors", "ignore"), 'errors is "strict" or "replace"'),
         (("--column", "text"), "is read as text, which has no columns"),

@@ -26,7 +26,7 @@ def test_a_batch_is_a_step_down_the_reference_gradient(model, threads, monkeypat
         array[:] = random.normal(0, 0.5, array.shape)
     inputs, outputs = torch.tensor(trainer.inputs), torch.tensor(trainer.outputs)
     batches = list(trainer.batches(0, 0, len(tokens)))
-    assert len(batches) > 3
+    assert len(batches) > 1
     losses = 0.0
     for around, words in batches:
         rows = [[row] for row in around] if model == "skipgram" else [row[row < 30] for row in around]

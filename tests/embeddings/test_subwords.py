@@ -5,8 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqwise.embeddings import EmbeddingSettings, WordVectors, train_vectors
+from seqwise.embeddings.evaluation import evaluate_similarities
 from seqwise.embeddings.subwords import LONGEST_WORD, NgramVectors, Subwords, find_buckets
-from seqwise.errors import DataError
+from seqwise.embeddings.windows import WindowTrainer
+from seqwise.errors import ConfigurationError, DataError
 
 
 def ngrams(word, shortest, longest):
@@ -82,3 +85,91 @@ def test_an_unknown_word_is_the_mean_of_its_n_grams_that_are_known():
 def test_what_does_not_agree_is_refused(lengths, used, rows):
     with pytest.raises(DataError, match="n-grams"):
         NgramVectors(lengths, 9, used, np.zeros((rows, 3)))
+
+
+TEXT = ["the watcher watched the watchmen watching", "a singer sang the songs singing", "unwatched unsung"] * 30
+
+
+@pytest.fixture(scope="module")
+def trained():
+    settings = EmbeddingSettings(size=10, min_count=1, sample=0, epochs=2, threads=1, ngrams=(3, 5))
+    return train_vectors(TEXT, settings)
+
+
+def test_an_unknown_word_of_a_training_has_the_mean_of_its_n_grams(trained):
+    assert "watchers" not in trained
+    assert trained.find("watchers") is None
+    rows = [
+        trained.ngrams.used.tolist().index(b) for gram in ngrams("watchers", 3, 5) if (b := bucket(trained, gram)) >= 0
+    ]
+    assert len(rows) > 5
+    np.testing.assert_allclose(trained["watchers"], trained.ngrams.vectors[rows].mean(0), rtol=1e-5)
+    assert trained.similarity("watchers", "watcher") > trained.similarity("watchers", "songs")
+    assert {one.word for one in trained.neighbours("watchers", 3)} <= set(trained.words)
+    assert len(trained.analogy("sing", "singer", "watch", 2)) == 2
+    np.testing.assert_allclose(
+        trained.mean(["watchers", "songs"]), (trained["watchers"] + trained["songs"]) / 2, rtol=1e-5
+    )
+    with pytest.raises(DataError, match="there is no vector for 'xyzzy'"):
+        trained["xyzzy"]
+    assert trained.vector("xyzzy") is None
+
+
+def bucket(vectors, gram):
+    number = fnv(gram) % vectors.ngrams.buckets
+    return number if number in vectors.ngrams.used else -1
+
+
+def test_known_words_are_the_mean_of_their_own_row_and_their_n_grams():
+    # A word of one character, whose n-grams nobody else has, and of which there is only "<a>".
+    settings = EmbeddingSettings(size=4, min_count=1, epochs=1, threads=1, ngrams=(3, 3), sample=0)
+    trained = train_vectors([["a", "b"], ["b", "a"]], settings)
+    own = 2 * trained["a"] - trained.ngrams.vector("a")
+    assert np.isfinite(own).all()
+    assert not np.allclose(own, trained["a"], atol=1e-4)
+
+
+def test_n_grams_are_saved_and_mapped_and_other_formats_say_that_they_have_none(trained, tmp_path):
+    trained.save(tmp_path / "words.safetensors")
+    for mmap in (True, False):
+        loaded = WordVectors.load(tmp_path / "words.safetensors", mmap=mmap)
+        np.testing.assert_array_equal(loaded["watchers"], trained["watchers"])
+        np.testing.assert_array_equal(loaded["watcher"], trained["watcher"])
+    np.testing.assert_array_equal(loaded.most_frequent(3)["watchers"], trained["watchers"])
+    for name in ("words.vec", "words.bin", "words.txt.gz"):
+        with pytest.warns(UserWarning, match="has no n-grams, so unknown words no vectors"):
+            trained.save(tmp_path / name)
+        assert WordVectors.load(tmp_path / name).vector("watchers") is None
+
+
+def test_more_pairs_of_rare_words_are_judged(trained):
+    pairs = [
+        ("watcher", "watched", 8.0),
+        ("watchers", "singers", 3.0),
+        ("songs", "singings", 6.0),
+        ("xyzzy", "songs", 1.0),
+    ]
+    plain = WordVectors(trained.words, trained.vectors)
+    assert evaluate_similarities(plain, pairs).known == 1
+    assert evaluate_similarities(trained, pairs).known == 3
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"ngrams": "6-3"},
+        {"ngrams": "3"},
+        {"ngrams": "a-b"},
+        {"ngrams": (0, 3)},
+        {"buckets": 10},
+        {"ngrams": "3-6", "model": "glove"},
+    ],
+)
+def test_settings_of_n_grams_that_mean_nothing_are_refused(given):
+    with pytest.raises(ValueError, match="ngrams"):
+        EmbeddingSettings(**given)
+
+
+def test_n_grams_without_the_words_are_refused():
+    with pytest.raises(ConfigurationError, match="ngrams"):
+        WindowTrainer(np.array([0, 1], np.int32), np.array([1, 1]), EmbeddingSettings(ngrams=(3, 6)))

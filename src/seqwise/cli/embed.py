@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -65,6 +67,15 @@ def embed(
     negatives_for: Annotated[
         str, typer.Option(metavar="window|pair", help="Skip-gram: negatives for a whole window, or each pair.")
     ] = "window",
+    ngrams: Annotated[
+        str | None,
+        typer.Option(
+            metavar="M-N",
+            help="Skip-gram, cbow: words consist of character n-grams too, such as 3-6; unknown words have vectors.",
+            show_default=False,
+        ),
+    ] = None,
+    buckets: Annotated[int, typer.Option(metavar="N", help="Buckets of n-grams.")] = 2_000_000,
     sample: Annotated[float, typer.Option(metavar="T", help="Threshold of sub-sampling; 0: none.")] = 1e-3,
     sample_formula: Annotated[
         str, typer.Option(metavar="word2vec|paper", help="Formula of sub-sampling: the program's or the paper's.")
@@ -123,6 +134,7 @@ def embed(
       seqwise embed reviews.txt --out reviews.safetensors
       seqwise embed part1.txt.gz part2.txt.gz --model cbow --size 300 --lowercase --out words.bin
       seqwise embed reviews.txt --model glove --window 15 --x-max 10 --out reviews.txt.gz
+      seqwise embed reviews.txt --ngrams 3-6 --out reviews.safetensors
       zcat big.gz | seqwise embed - --objective hierarchical --threads 1 --seed 3 --out words.vec
       seqwise embed reviews.txt --out reviews.safetensors --resume
       seqwise embed tweets.txt --set text.clean=tweets --set text.stop_words=en --phrases 2 --out tweets.vec
@@ -130,13 +142,13 @@ def embed(
     from pydantic import ValidationError
 
     from seqwise.embeddings.checkpoints import Checkpoint, checkpoint_path
-    from seqwise.embeddings.formats import check_writable
+    from seqwise.embeddings.formats import TENSORS, check_writable
     from seqwise.embeddings.settings import EmbeddingSettings
     from seqwise.embeddings.training import run_training
     from seqwise.errors import ConfigurationError
 
     begin = time.perf_counter()
-    check_writable(out)
+    kind = check_writable(out)
     if errors not in ("strict", "replace"):
         raise ConfigurationError(f'errors is "strict" or "replace", not {errors!r}')
     try:
@@ -148,7 +160,9 @@ def embed(
         if not first["loc"]:  # of options that do not go together
             raise ConfigurationError(first["msg"].removeprefix("Value error, ")) from None
         option = "--" + str(first["loc"][0]).replace("_", "-")
-        raise ConfigurationError(f"{option}: {first['msg'].lower()}, not {first['input']!r}") from None
+        raise ConfigurationError(
+            f"{option}: {first['msg'].removeprefix('Value error, ').lower()}, not {first['input']!r}"
+        ) from None
     checkpoint = Checkpoint(checkpoint_path(out), checkpoint_seconds)
     clean, text = _cleaning(config, set_ or (), lowercase)
     say(settings.describe())
@@ -161,7 +175,10 @@ def embed(
         )
     elif checkpoint.path.exists():
         say(f"{checkpoint.path}, which --resume would go on from, is of an interrupted run: this one replaces it.")
-    with _Bar() as bar:
+    lost = settings.ngrams is not None and kind != TENSORS
+    if lost:
+        say(f"{out} has no room for n-grams, so unknown words will have no vectors: .safetensors keeps them.")
+    with _Bar() as bar, _saying_warnings():
         training = run_training(
             corpus,
             settings,
@@ -177,6 +194,8 @@ def embed(
             phrases=phrases,
             phrase_threshold=phrase_threshold,
         )
+    if lost:
+        training.vectors.ngrams = None
     training.vectors.save(out)
     if training.finished:
         checkpoint.delete()
@@ -223,6 +242,14 @@ def _cleaning(
             raise ConfigurationError(f"--set {section}.{key} is for models; words depend on the other keys of text")
     clean = TextCleaner(build_configuration(config, overrides, {"text.lowercase": lowercase or None}).text)
     return clean, clean.name
+
+
+@contextmanager
+def _saying_warnings() -> Iterator[None]:
+    """Print warnings as sentences."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: say(f"Warning: {message}.")
+        yield
 
 
 def _given(context: typer.Context, name: str) -> bool:

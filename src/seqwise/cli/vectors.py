@@ -63,8 +63,7 @@ def neighbours(
       seqwise vectors neighbours my.safetensors good film -n 20 --json
     """
     vectors = _load(file, limit, duplicates, errors)
-    rows = [vectors.index(word) for word in words]
-    query = vectors[words[0]] if len(words) == 1 else vectors.units(rows).mean(0)
+    query = vectors.mean_direction(words)
     if approximate:
         graph = None if limit is not None else Path(f"{file}.usearch")
         if graph is None or not graph.exists():

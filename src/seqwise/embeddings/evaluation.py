@@ -286,19 +286,20 @@ def evaluate_similarities(vectors: WordVectors, pairs: Sequence[Pair]) -> Simila
     """
     from scipy.stats import spearmanr
 
-    rows, given = [], []
+    known, given = [], []
     for a, b, score in pairs:
-        first, second = vectors.find(a), vectors.find(b)
+        first, second = vectors.vector(a), vectors.vector(b)
         if first is not None and second is not None:
-            rows.append((first, second))
+            known.append((first, second))
             given.append(score)
     spearman = None
-    if len(rows) > 1:
-        units = vectors.units(np.array(rows)).astype(np.float64)
-        cosines = (units[:, 0] * units[:, 1]).sum(1)
+    if len(known) > 1:
+        both = np.array(known, np.float64)
+        norms = np.linalg.norm(both, axis=2).prod(1)
+        cosines = both.prod(1).sum(1) / np.where(norms > 0, norms, 1)
         if np.ptp(cosines) > 0 and np.ptp(given) > 0:
             spearman = float(spearmanr(cosines, given).statistic)
-    return SimilarityResult(len(pairs), len(rows), spearman)
+    return SimilarityResult(len(pairs), len(known), spearman)
 
 
 def _one_of_each_case(vectors: WordVectors) -> WordVectors:

@@ -2,7 +2,8 @@
 
 | suffix | format | compressed | counts | mapped |
 |---|---|---|---|---|
-| .safetensors | tensors `vectors` (V, D) float32, `words` (UTF-8 bytes), `word_ends` (V,), `counts` (V,) | no | yes | yes |
+| .safetensors | tensors `vectors` (V, D) float32, `words` (UTF-8 bytes), `word_ends` (V,), `counts` (V,); `ngrams` (M, D) \
+float32, `ngram_buckets` (M,), `ngram_lengths`: shortest, longest, all buckets | no | yes | yes |
 | .vec .w2v | word2vec text, fastText .vec: a line "V D", then a word and D numbers a line | yes | no | no |
 | .txt | GloVe text: the same without the first line; reading accepts either | yes | no | no |
 | .bin | word2vec binary: a line "V D", then each word, a space and D little-endian float32 | yes | no | no |
@@ -17,6 +18,7 @@ from __future__ import annotations
 import gzip
 import lzma
 import os
+import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -86,7 +88,7 @@ def write_vectors(vectors: WordVectors, path: str | Path) -> None:
     """Writes vectors to a file, whole or not at all.
 
     Args:
-        vectors: what to write; only .safetensors keeps counts.
+        vectors: what to write; only .safetensors keeps counts and n-grams: a warning says when n-grams are lost.
         path: see the table above. An existing file is replaced.
 
     Raises:
@@ -101,6 +103,8 @@ def write_vectors(vectors: WordVectors, path: str | Path) -> None:
     kind = check_writable(path)
     if kind != TENSORS:
         _check_no_space(vectors.words, path)
+        if vectors.ngrams is not None:
+            warnings.warn(f"{path} has no n-grams, so unknown words no vectors: .safetensors keeps them", stacklevel=2)
     with written(path) as stream:
         if kind == TENSORS:
             write_tensors(vectors, stream)

@@ -25,7 +25,7 @@ from seqwise.embeddings.sampling import keep_probabilities, keep_thresholds
 from seqwise.embeddings.settings import EmbeddingSettings
 from seqwise.embeddings.slices import Schedule, SliceTrainer, slice_seed
 
-_FEWEST, _MOST = 16, 256
+_FEWEST, _MOST = 64, 256
 """Predictions of a batch: about V within these bounds, as few words meet often in a large batch, and their steps add up."""
 _FEWEST_ROWS = 500  # of a thread: less is not worth waiting for each other
 _SPEED = 50e9  # operations a second, of a common machine: only to tell minutes from days

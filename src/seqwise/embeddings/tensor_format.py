@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from seqwise.embeddings.subwords import NgramVectors
 from seqwise.errors import DataError, FileError
 
 if TYPE_CHECKING:
@@ -28,12 +29,25 @@ _TYPES: dict[str, np.dtype[Any]] = {
     "U8": np.dtype("u1"),
 }
 
+_KINDS = {
+    "vectors": "F32",
+    "words": "U8",
+    "word_ends": "I64",
+    "counts": "I64",
+    "ngrams": "F32",
+    "ngram_buckets": "I64",
+    "ngram_lengths": "I64",
+}
+
 
 def write_tensors(vectors: WordVectors, stream: BinaryIO) -> None:
     """Writes the tensors one after the other, without a second copy of the matrix."""
     arrays: dict[str, NDArray[Any]] = {"vectors": vectors.vectors, **join_words(vectors.words)}
     if vectors.counts is not None:
         arrays["counts"] = vectors.counts
+    if (ngrams := vectors.ngrams) is not None:
+        arrays["ngrams"], arrays["ngram_buckets"] = ngrams.vectors, ngrams.used
+        arrays["ngram_lengths"] = np.array([*ngrams.lengths, ngrams.buckets], np.int64)
     write_arrays(stream, arrays, {"format": KIND, "version": VERSION})
 
 
@@ -81,15 +95,27 @@ def read_tensors(path: Path, *, mmap: bool) -> WordVectors:
     if missing:
         there = ", ".join(sorted(tensors)) or "nothing"
         raise DataError(f"{path} holds no word vectors: the tensor {min(missing)!r} is missing, there is {there}")
-    for name, kind in {"vectors": "F32", "words": "U8", "word_ends": "I64", "counts": "I64"}.items():
+    for name, kind in _KINDS.items():
         if name in tensors and tensors[name].dtype != _TYPES[kind]:
             raise DataError(f"{path}: the tensor {name!r} is of the type {tensors[name].dtype}")
     vectors = tensors["vectors"]
     words = split_words(np.asarray(tensors["words"]), np.asarray(tensors["word_ends"]), path)
     try:
-        return WordVectors(words, vectors if mmap else np.array(vectors), tensors.get("counts"))
+        ngrams = _ngrams(tensors, mmap)
+        return WordVectors(words, vectors if mmap else np.array(vectors), tensors.get("counts"), ngrams=ngrams)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
+
+
+def _ngrams(tensors: Mapping[str, NDArray[Any]], mmap: bool) -> NgramVectors | None:
+    if "ngrams" not in tensors:
+        return None
+    numbers = tensors.get("ngram_lengths", np.zeros(0, np.int64)).tolist()
+    if len(numbers) != 3 or "ngram_buckets" not in tensors:
+        raise DataError("n-grams without their lengths or their buckets")
+    vectors = tensors["ngrams"]
+    shortest, longest, buckets = numbers
+    return NgramVectors((shortest, longest), buckets, tensors["ngram_buckets"], vectors if mmap else np.array(vectors))
 
 
 def join_words(words: Iterable[str]) -> dict[str, NDArray[Any]]:

@@ -15,6 +15,7 @@ from seqwise.embeddings.glove import GloveTrainer
 from seqwise.embeddings.settings import EmbeddingSettings
 from seqwise.embeddings.slices import Progress, SliceTrainer
 from seqwise.embeddings.sources import Corpus
+from seqwise.embeddings.subwords import NgramVectors, Subwords
 from seqwise.embeddings.vectors import WordVectors
 from seqwise.embeddings.windows import WindowTrainer
 
@@ -49,7 +50,7 @@ def train_vectors(corpus: Corpus, settings: EmbeddingSettings | None = None, **r
     Args:
         corpus: the path of a file, or several; or an iterable of sentences: see `seqwise.embeddings.corpus.encode`.
         settings: what to train.
-        **reading: `running`, `column`, `errors`, `clean` of `encode`.
+        **reading: `running`, `column`, `errors`, `clean`, `phrases`, `phrase_threshold` of `encode`.
 
     Raises:
         FileError, DataError: as for `encode`.
@@ -109,7 +110,7 @@ def run_training(
                     raise
                 interrupted = True
                 checkpoint.write(trainer, settings, text)
-        vectors = WordVectors(text.words, np.ascontiguousarray(trainer.inputs), text.counts)
+        vectors = _vectors_of(text, trainer)
         return Training(vectors, finished, text.total, text.kept, threads, resumed)
 
 
@@ -125,4 +126,13 @@ def _make_trainer(text: EncodedCorpus, settings: EmbeddingSettings) -> SliceTrai
         from seqwise.embeddings.softmax import SoftmaxTrainer
 
         return SoftmaxTrainer(text.tokens, text.counts, settings)
-    return WindowTrainer(text.tokens, text.counts, settings)
+    subwords = None if settings.ngrams is None else Subwords.of(text.words, settings.ngrams, settings.buckets)
+    return WindowTrainer(text.tokens, text.counts, settings, subwords=subwords)
+
+
+def _vectors_of(text: EncodedCorpus, trainer: SliceTrainer | NplmTrainer | GloveTrainer) -> WordVectors:
+    if not isinstance(trainer, WindowTrainer) or (subwords := trainer.subwords) is None:
+        return WordVectors(text.words, np.ascontiguousarray(trainer.inputs), text.counts)
+    rows = np.ascontiguousarray(trainer.inputs[len(text.words) :])
+    ngrams = NgramVectors(subwords.lengths, subwords.buckets, subwords.used, rows)
+    return WordVectors(text.words, subwords.average(trainer.inputs), text.counts, ngrams=ngrams)

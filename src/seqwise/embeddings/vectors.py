@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from seqwise.embeddings.approximate import NeighbourGraph
 from seqwise.embeddings.search import row_norms, search
+from seqwise.embeddings.subwords import NgramVectors
 from seqwise.errors import DataError
 
 AnalogyMethod = Literal["add", "mul"]
@@ -40,12 +41,21 @@ class WordVectors:
         words: V different words.
         vectors: (V, D), kept as float32; an array that is mapped from a file stays so.
         counts: how often each word was seen, (V,) whole numbers; None if that is not known.
+        ngrams: vectors of character n-grams, of size D: with them unknown words have vectors too. `find`, `index` and `in`
+            stay about the V words, and only those are answered.
 
     Raises:
         DataError: a word stands there twice, is no text or is empty; shapes do not agree.
     """
 
-    def __init__(self, words: Sequence[str], vectors: ArrayLike, counts: ArrayLike | None = None) -> None:
+    def __init__(
+        self,
+        words: Sequence[str],
+        vectors: ArrayLike,
+        counts: ArrayLike | None = None,
+        *,
+        ngrams: NgramVectors | None = None,
+    ) -> None:
         self.words = list(words)
         self.vectors: NDArray[np.float32] = np.asanyarray(vectors, np.float32)
         self.counts: NDArray[np.int64] | None = None if counts is None else _checked_counts(counts, len(self.words))
@@ -54,6 +64,9 @@ class WordVectors:
                 f"vectors: the shape ({len(self.words)}, D) is expected, one row a word, not {self.vectors.shape}"
             )
         self._graph: NeighbourGraph | None = None
+        self.ngrams = ngrams
+        if ngrams is not None and ngrams.vectors.shape[1] != self.vectors.shape[1]:
+            raise DataError(f"n-grams of {ngrams.vectors.shape[1]} numbers, and words of {self.vectors.shape[1]}")
         self._ids = {word: i for i, word in enumerate(self.words)}
         _check_words(self.words, self._ids)
 
@@ -64,12 +77,13 @@ class WordVectors:
         return isinstance(word, str) and self.find(word) is not None
 
     def __getitem__(self, word: str) -> NDArray[np.float32]:
-        """The vector of a word, (D,), case fallback included.
+        """The vector of a word, (D,), case fallback and n-grams included.
 
         Raises:
-            DataError: the word is not here; names similar ones.
+            DataError: the word has none; names similar ones that have.
         """
-        return np.asarray(self.vectors[self.index(word)])
+        vector = self.vector(word)
+        return self.vectors[self.index(word)] if vector is None else vector
 
     @property
     def size(self) -> int:
@@ -99,6 +113,13 @@ class WordVectors:
             if (row := self._ids.get(form)) is not None:
                 return row
         return self._folded.get(word.casefold())
+
+    def vector(self, word: str) -> NDArray[np.float32] | None:
+        """The vector of a word, (D,), case fallback included; where it is not here, that of its n-grams; None without."""
+        row = self.find(word)
+        if row is not None:
+            return np.asarray(self.vectors[row])
+        return None if self.ngrams is None else self.ngrams.vector(word)
 
     def index(self, word: str) -> int:
         """The row of a word, case fallback included.
@@ -158,8 +179,9 @@ class WordVectors:
             DataError: a word is unknown.
         """
         _check_count(count)
-        rows = np.array([[self.index(word) for word in (a, b, c)]])
-        return self._answers(self.complete(rows, count, method=method))[0]
+        units = _unit(np.stack([self[word] for word in (a, b, c)]))[None]
+        rows = [row for word in (a, b, c) if (row := self.find(word)) is not None]
+        return self._answers(self._complete(units, [np.array(rows, np.int64)], count, method))[0]
 
     def similarity(self, a: str, b: str) -> float:
         """The cosine of two words' vectors, from -1 to 1; 0 if either vector is zero.
@@ -167,7 +189,7 @@ class WordVectors:
         Raises:
             DataError: a word is unknown.
         """
-        first, second = self.units([self.index(a), self.index(b)]).astype(np.float64)
+        first, second = _unit(np.stack([self[a], self[b]])).astype(np.float64)
         return float(np.clip(first @ second, -1.0, 1.0))
 
     def odd_one_out(self, words: Sequence[str]) -> tuple[str, list[Neighbour]]:
@@ -181,7 +203,7 @@ class WordVectors:
         """
         if len(words) < 3:
             raise DataError(f"at least three words are needed to find the odd one out, not {len(words)}")
-        units = self.units([self.index(word) for word in words])
+        units = _unit(np.stack([self[word] for word in words]))
         cosines = units @ _unit(units.mean(0))
         order = np.argsort(cosines, kind="stable")
         ranked = [Neighbour(words[i], float(cosines[i])) for i in order]
@@ -197,11 +219,19 @@ class WordVectors:
             DataError: none of the words has a vector.
         """
         words = _words_of(text) if isinstance(text, str) else list(text)
-        rows = [row for word in words if (row := self.find(word)) is not None]
-        if not rows:
+        found = [vector for word in words if (vector := self.vector(word)) is not None]
+        if not found:
             shown = text if isinstance(text, str) else " ".join(words)
             raise DataError(f"no word of {shown!r:.80} has a vector")
-        return np.asarray(self.vectors[rows]).mean(0, dtype=np.float64).astype(np.float32)
+        return np.stack(found).mean(0, dtype=np.float64).astype(np.float32)
+
+    def mean_direction(self, words: Sequence[str]) -> NDArray[np.float32]:
+        """The mean of the vectors of words scaled to length 1, (D,).
+
+        Raises:
+            DataError: a word has no vector.
+        """
+        return np.asarray(_unit(np.stack([self[word] for word in words])).mean(0))
 
     def units(self, rows: Sequence[int] | NDArray[np.integer]) -> NDArray[np.float32]:
         """The vectors of some rows scaled to length 1, (len(rows), D); zero vectors stay zero."""
@@ -211,9 +241,8 @@ class WordVectors:
 
     def most_frequent(self, count: int) -> WordVectors:
         """The first `count` words (all if there are fewer); the vectors are not copied."""
-        return WordVectors(
-            self.words[:count], self.vectors[:count], None if self.counts is None else self.counts[:count]
-        )
+        counts = None if self.counts is None else self.counts[:count]
+        return WordVectors(self.words[:count], self.vectors[:count], counts, ngrams=self.ngrams)
 
     def nearest(
         self,
@@ -268,17 +297,22 @@ class WordVectors:
         Returns:
             As for `nearest`.
         """
-        units = self.units(rows)  # (Q, 3, D)
+        return self._complete(self.units(rows), list(rows), count, method)
+
+    def _complete(
+        self, units: NDArray[np.float32], exclude: Sequence[NDArray[np.integer]], count: int, method: AnalogyMethod
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Analogies of the unit vectors of a, b and c, (Q, 3, D)."""
         if method == "add":
-            return self.nearest(units[:, 1] - units[:, 0] + units[:, 2], count, exclude=list(rows))
+            return self.nearest(units[:, 1] - units[:, 0] + units[:, 2], count, exclude=exclude)
         if method != "mul":
             raise DataError(f'an analogy is completed by "add" or "mul", not {method!r}')
-        return search(self.vectors, self.norms, units, count, _cos_mul, list(rows))
+        return search(self.vectors, self.norms, units, count, _cos_mul, exclude)
 
     def save(self, path: str | Path) -> None:
         """Writes words and vectors to a file whose suffix names the format: see `seqwise.embeddings.formats`.
 
-        Only .safetensors keeps the counts.
+        Only .safetensors keeps the counts and the n-grams; a warning says when n-grams are lost.
 
         Raises:
             FileError: the suffix is unknown, or the file cannot be written.

@@ -23,6 +23,7 @@ def no_network(monkeypatch):
     return asked
 
 
+@pytest.mark.slow
 def test_the_whole_way_from_texts_to_answers_needs_no_network(no_network, tmp_path):
     rows = reviews(160)
     table = write_csv(tmp_path / "reviews.csv", ("review", "sentiment"), rows)

@@ -3,7 +3,6 @@
 import gzip
 import io
 import lzma
-import resource
 from collections import Counter
 
 import numpy as np
@@ -43,6 +42,7 @@ def own_cache(tmp_path_factory, monkeypatch):
     folder = tmp_path_factory.mktemp("cache")
     (folder / "kernels").symlink_to(cache_folder(), target_is_directory=True)
     monkeypatch.setenv("SEQWISE_CACHE", str(folder))
+    monkeypatch.setenv("SEQWISE_CACHE_GB", "0")
     yield folder
     assert not list((folder / "corpora").glob("*"))  # nothing is left behind, whatever happened
 
@@ -139,6 +139,7 @@ def test_words_that_are_all_the_same_are_a_vocabulary_of_one():
 
 
 def test_a_full_disk_is_said_and_nothing_is_left(tmp_path, own_cache, monkeypatch):
+    resource = pytest.importorskip("resource")
     path = tmp_path / "a.txt"
     path.write_text("one two three\n" * 100_000)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -190,6 +191,7 @@ def test_bytes_that_are_not_utf8_are_named_or_replaced(tmp_path, monkeypatch):
         (["\ud800"], DataError, "no character"),
         ("missing.txt", FileError, "missing.txt cannot be read"),
         ("missing.parquet", FileError, "missing.parquet cannot be read"),
+        ("words.txt.bz2", FileError, r"words\.txt\.bz2 cannot be read: unpack it first; .* \.gz \.xz \.zst are read"),
     ],
 )
 def test_what_cannot_be_read_is_said_in_a_sentence(source, error, message, tmp_path, monkeypatch):

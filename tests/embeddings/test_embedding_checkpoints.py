@@ -39,9 +39,9 @@ def interrupt_after(monkeypatch, count):
 
 
 @pytest.mark.parametrize("model", ["skipgram", "cbow"])
-@pytest.mark.parametrize("objective", ["negative", "hierarchical"])
-def test_interrupted_many_times_and_resumed_gives_the_same_bytes(sentences, tmp_path, monkeypatch, model, objective):
-    settings = EmbeddingSettings(model=model, objective=objective, **SMALL)
+@pytest.mark.parametrize("further", [{"objective": "hierarchical"}, {"objective": "nce"}, {}, {"ngrams": (3, 4)}])
+def test_interrupted_many_times_and_resumed_gives_the_same_bytes(sentences, tmp_path, monkeypatch, model, further):
+    settings = EmbeddingSettings(model=model, **further, **SMALL)
     whole = run_training(sentences, settings)
     assert whole.finished
     checkpoint = Checkpoint(checkpoint_path(tmp_path / "words.bin"))
@@ -79,6 +79,32 @@ def test_checkpoints_written_now_and_then_change_nothing(sentences, tmp_path, mo
     assert checked.vectors.vectors.tobytes() == whole.vectors.vectors.tobytes()
     checkpoint.delete()
     assert list(tmp_path.iterdir()) == []
+
+
+class _Interrupted(Checkpoint):
+    """Ctrl-C comes while the first one is written."""
+
+    calls = 0
+
+    def write(self, *given):
+        self.calls += 1
+        if self.calls == 1:
+            raise KeyboardInterrupt
+        return super().write(*given)
+
+
+@pytest.mark.parametrize(("model", "epochs"), [("nplm", 30), ("glove", 20_000)])
+def test_other_models_are_resumed_from_a_file_to_the_same_bytes(sentences, tmp_path, model, epochs):
+    settings = EmbeddingSettings(model=model, **SMALL | {"epochs": epochs})
+    whole = run_training(sentences, settings)
+    checkpoint = _Interrupted(tmp_path / "a.checkpoint", 0.02)
+    first = run_training(sentences, settings, checkpoint=checkpoint)
+    assert not first.finished
+    assert not np.array_equal(first.vectors.vectors, whole.vectors.vectors)
+    last = run_training(sentences, settings, checkpoint=checkpoint, resume=True)
+    assert last.finished
+    assert last.resumed
+    assert last.vectors.vectors.tobytes() == whole.vectors.vectors.tobytes()
 
 
 def test_seconds_stop_a_training_that_then_goes_on(sentences):

@@ -51,14 +51,17 @@ class EncodedCorpus:
         self.total, self.kept = total, int(counts.sum())
         self.options, self.cached = options, cached
         self._path: Path | None = path
+        self._fingerprint: str | None = None
 
     def fingerprint(self) -> str:
-        """A checksum of words, counts and tokens: equal for equal texts; all of the file is read."""
-        check = zlib.crc32("\n".join(self.words).encode())
-        check = zlib.crc32(self.counts.tobytes(), check)
-        for start in range(0, len(self.tokens), PART):
-            check = zlib.crc32(self.tokens[start : start + PART].tobytes(), check)
-        return f"{check:08x}-{len(self.tokens)}-{len(self.words)}"
+        """A checksum of words, counts and tokens: equal for equal texts; all of the file is read, once."""
+        if self._fingerprint is None:
+            check = zlib.crc32("\n".join(self.words).encode())
+            check = zlib.crc32(self.counts.tobytes(), check)
+            for start in range(0, len(self.tokens), PART):
+                check = zlib.crc32(self.tokens[start : start + PART].tobytes(), check)
+            self._fingerprint = f"{check:08x}-{len(self.tokens)}-{len(self.words)}"
+        return self._fingerprint
 
     def leave(self) -> None:
         """The file belongs to the cache: `close` does not delete it."""

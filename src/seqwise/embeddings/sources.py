@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from seqwise.data.files import format_of, opened
+from seqwise.data.files import COMPRESSIONS, format_of, opened
 from seqwise.errors import ConfigurationError, DataError, FileError
 
 Corpus = str | Path | Iterable[str | Path] | Iterable[Sequence[str]]
@@ -19,6 +19,7 @@ Errors = Literal["strict", "replace"]
 
 BLOCK = 1 << 22
 """Bytes of a block."""
+_PACKED = (".zip", ".bz2", ".tar", ".tgz", ".7z")
 
 
 def read_blocks(
@@ -45,6 +46,10 @@ def read_blocks(
             continue
         if column is not None:
             raise ConfigurationError(f"column: {path} is read as text, which has no columns")
+        if path.suffix.lower() in _PACKED:
+            raise FileError(
+                f"{path} cannot be read: unpack it first; of packed files {' '.join(COMPRESSIONS)} are read"
+            )
         if str(path) == "-":
             raw = _cut(sys.stdin.buffer)
             yield from _as_text(raw, "standard input", errors, clean)

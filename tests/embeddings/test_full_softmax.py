@@ -87,3 +87,9 @@ def test_what_will_take_hours_is_said_before():
     counts = np.r_[np.arange(40_000, 0, -1)].astype(np.int64)
     with pytest.warns(UserWarning, match=r"full softmax over 40,000 words will take about \d+ hours"):
         make_trainer(tokens, counts, "float32")
+
+
+def test_a_vocabulary_of_one_word_keeps_its_vector_finite():
+    trainer = make_trainer(np.array([0, 0, 0, -1, 0], np.int32), np.array([4]), "float32", size=4)
+    assert trainer.train(2)
+    assert np.isfinite(trainer.inputs).all()

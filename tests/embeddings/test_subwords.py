@@ -113,6 +113,7 @@ def test_an_unknown_word_of_a_training_has_the_mean_of_its_n_grams(trained):
     with pytest.raises(DataError, match="there is no vector for 'xyzzy'"):
         trained["xyzzy"]
     assert trained.vector("xyzzy") is None
+    np.testing.assert_array_equal(trained["WATCHERS"], trained["watchers"])
 
 
 def bucket(vectors, gram):

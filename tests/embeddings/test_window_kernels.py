@@ -104,13 +104,15 @@ def test_words_that_stand_together_become_alike_also_with_several_threads(model,
     assert cosines[same].min() > cosines[~same].max()
 
 
-def test_a_vocabulary_of_one_word_keeps_its_vector_finite():
-    for objective in ("negative", "hierarchical"):
-        trainer = WindowTrainer(
-            np.array([0, 0, 0, -1, 0], np.int32), np.array([4]), EmbeddingSettings(size=4, objective=objective)
-        )
-        assert trainer.train(1)
-        assert np.isfinite(trainer.inputs).all()
+@pytest.mark.parametrize("ngrams", [None, "3-6", "20-30"])
+@pytest.mark.parametrize("objective", ["negative", "nce", "hierarchical"])
+def test_a_vocabulary_of_one_word_keeps_its_vector_finite(objective, ngrams):
+    settings = EmbeddingSettings(size=4, objective=objective, ngrams=ngrams)
+    subwords = Subwords.of(["only"], settings.ngrams, settings.buckets) if ngrams else None
+    trainer = WindowTrainer(np.array([0, 0, 0, -1, 0], np.int32), np.array([4]), settings, subwords=subwords)
+    assert trainer.train(1)
+    assert np.isfinite(trainer.inputs).all()
+    assert len(trainer.inputs) == {None: 1, "3-6": 11, "20-30": 1}[ngrams]
 
 
 def test_an_interrupted_training_keeps_the_vectors_it_has():

@@ -48,7 +48,7 @@ class EmbeddingSettings(BaseModel):
 
     Sources: Mikolov et al. 2013a (skip-gram, CBOW) and 2013b (negative sampling, sub-sampling); Morin and Bengio 2005
     (hierarchical softmax); Gutmann and Hyvarinen 2012 (noise-contrastive estimation); Bengio et al. 2003 (NPLM);
-    Pennington et al. 2014 (GloVe).
+    Pennington et al. 2014 (GloVe); Bojanowski et al. 2017 (n-grams).
 
     What the chosen model or objective has no use for is an error where it is given.
     """

@@ -145,12 +145,14 @@ class NgramVectors:
 
     def rows(self, word: str) -> NDArray[np.int64]:
         """The rows of the n-grams of a word, those that have one; as often as they stand in the word."""
+        if not len(self.used):
+            return np.zeros(0, np.int64)
         _, found = find_buckets([word], self.lengths, self.buckets)
-        places = np.searchsorted(self.used, found)
-        places = places[places < len(self.used)] if not len(self.used) else np.minimum(places, len(self.used) - 1)
-        return places[self.used[places] == found] if len(places) else places
+        places = np.minimum(np.searchsorted(self.used, found), len(self.used) - 1)
+        return places[self.used[places] == found]
 
     def vector(self, word: str) -> NDArray[np.float32] | None:
-        """The mean of the vectors of a word's n-grams, (D,); None where none of them has a vector."""
-        rows = self.rows(word)
+        """The mean of the vectors of a word's n-grams, (D,), in lower case if more are known so; None where none is."""
+        rows, lower = self.rows(word), self.rows(word.lower())
+        rows = lower if len(lower) > len(rows) else rows
         return np.asarray(self.vectors[rows]).mean(0, dtype=np.float64).astype(np.float32) if len(rows) else None

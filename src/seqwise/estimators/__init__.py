@@ -2,6 +2,7 @@
 
 from seqwise.estimators.language import LanguageModel
 from seqwise.estimators.sequence import SequenceClassifier
+from seqwise.estimators.tagger import SequenceTagger
 from seqwise.estimators.vector import VectorClassifier
 
-__all__ = ["LanguageModel", "SequenceClassifier", "VectorClassifier"]
+__all__ = ["LanguageModel", "SequenceClassifier", "SequenceTagger", "VectorClassifier"]

@@ -8,24 +8,22 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ValidationError
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from seqwise.data.streams import Streams, Window
 from seqwise.errors import ConfigurationError, DataError
+from seqwise.estimators.sections import section_from
 from seqwise.models import LanguageNetwork, LanguageSettings, SavedLanguageModel
 from seqwise.prediction import FolderContent, write_folder
 from seqwise.prediction.language import LanguagePredictor, Sampling, ScoredText
 from seqwise.text import TextPipeline, TextSettings
 from seqwise.training import Callback, Progress, TrainingSettings, train
-
-Section = TypeVar("Section", bound=BaseModel)
 
 TEXT_DEFAULTS: dict[str, Any] = {"lowercase": False, "normalize": "NFC"}
 TRAINING_DEFAULTS: dict[str, Any] = {
@@ -146,9 +144,9 @@ class LanguageModel(BaseEstimator):
         """
         started = time.perf_counter()
         sections = LanguageSections(
-            _section(self.text, TextSettings, TEXT_DEFAULTS, "text"),
-            _section(self.model, LanguageSettings, {}, "model"),
-            _section(self.training, TrainingSettings, TRAINING_DEFAULTS, "training"),
+            section_from(self.text, TextSettings, TEXT_DEFAULTS, "text"),
+            section_from(self.model, LanguageSettings, {}, "model"),
+            section_from(self.training, TrainingSettings, TRAINING_DEFAULTS, "training"),
         )
         _check(sections.training)
         texts: Sequence[Any] = _texts(X)
@@ -313,21 +311,6 @@ def _texts(X: Iterable[Any]) -> list[Any]:
     if not texts:
         raise DataError("there are no texts")
     return texts
-
-
-def _section(given: Any, kind: type[Section], defaults: Mapping[str, Any], name: str) -> Section:
-    if isinstance(given, kind):
-        return given
-    try:
-        section = kind(**{**defaults, **(given or {})})
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        key = ".".join([name, *map(str, problem["loc"])])
-        raise ConfigurationError(f"{key}: {problem['msg']}, got {problem['input']!r:.60}") from None
-    except TypeError:
-        raise ConfigurationError(f"{name}: keys and values are expected, got {given!r:.60}") from None
-    # What a default has set nobody has set.
-    return section.model_construct(_fields_set=set(given or {}), **dict(section))
 
 
 def _check(training: TrainingSettings) -> None:

@@ -86,3 +86,29 @@ def section_of(estimator: Any, section: type[Section], chosen_from_data: frozens
 def with_choices(section: Section, choices: dict[str, Any]) -> Section:
     """Return the section with values for what nobody set; what a person set stays."""
     return section.model_copy(update={k: v for k, v in choices.items() if k not in section.model_fields_set})
+
+
+def section_from(given: Any, kind: type[Section], defaults: Mapping[str, Any], name: str) -> Section:
+    """Return a section that was given as an object or as values.
+
+    Args:
+        given: a section, which is returned as it is; keys and values; or None.
+        kind: of the section.
+        defaults: values of what is not given; they count as set by nobody.
+        name: of the section, for messages.
+
+    Raises:
+        ConfigurationError: a key or value is not allowed; names it.
+    """
+    if isinstance(given, kind):
+        return given
+    try:
+        section = kind(**{**defaults, **(given or {})})
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        key = ".".join([name, *map(str, problem["loc"])])
+        raise ConfigurationError(f"{key}: {problem['msg']}, got {problem['input']!r:.60}") from None
+    except TypeError:
+        raise ConfigurationError(f"{name}: keys and values are expected, got {given!r:.60}") from None
+    # What a default has set nobody has set.
+    return section.model_construct(_fields_set=set(given or {}), **dict(section))

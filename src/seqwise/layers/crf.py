@@ -75,26 +75,32 @@ class CRF(nn.Module):
         logs = chain_log_likelihood(*self._scores(emissions), tags, lengths)
         return -(logs if weights is None else logs * weights).sum(1)
 
-    def log_probabilities(self, emissions: Tensor, tags: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """log P(tag | the tag before it, x) of the given tags, (B, T), 0 at padding; arguments as for `forward`."""
-        return chain_log_likelihood(*self._scores(emissions), tags, lengths)
+    def log_probabilities(
+        self, emissions: Tensor, tags: Tensor, lengths: Tensor | None = None, temperature: float = 1.0
+    ) -> Tensor:
+        """log P(tag | the tag before it, x) of the given tags, (B, T), 0 at padding.
+
+        Args:
+            emissions: as for `forward`.
+            tags: as for `forward`.
+            lengths: as for `forward`.
+            temperature: all scores are divided by it.
+        """
+        return chain_log_likelihood(*self._scores(emissions, temperature), tags, lengths)
 
     def marginals(self, emissions: Tensor, lengths: Tensor | None = None, temperature: float = 1.0) -> Tensor:
-        """P(tag at t | x), (B, T, C), zero at padding; all scores are divided by the temperature."""
-        scores, following, first, last = self._scores(emissions)
-        return chain_marginals(
-            scores / temperature, following / temperature, first / temperature, last / temperature, lengths
-        )
+        """P(tag at t | x), (B, T, C), zero at padding; arguments as for `log_probabilities`."""
+        return chain_marginals(*self._scores(emissions, temperature), lengths=lengths)
 
     def decode(self, emissions: Tensor, lengths: Tensor | None = None) -> Tensor:
         """The most probable tags, (B, T) int64, 0 at padding."""
-        return chain_decode(*self._scores(emissions), lengths)
+        return chain_decode(*self._scores(emissions), lengths=lengths)
 
-    def _scores(self, emissions: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _scores(self, emissions: Tensor, temperature: float = 1.0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """All scores, in the type of the parameters: sums over many steps want more digits than half precision has."""
         return (
-            emissions.to(self.following.dtype),
-            self.following + self.forbidden_following,
-            self.first + self.forbidden_first,
-            self.last + self.forbidden_last,
+            emissions.to(self.following.dtype) / temperature,
+            self.following / temperature + self.forbidden_following,
+            self.first / temperature + self.forbidden_first,
+            self.last / temperature + self.forbidden_last,
         )

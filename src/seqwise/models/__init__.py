@@ -9,8 +9,11 @@ from seqwise.models.language import LanguageNetwork
 from seqwise.models.language_settings import LanguageSettings
 from seqwise.models.pooling import Pooling
 from seqwise.models.pretrained import PartlyFrozenEmbedding, start_from_vectors
-from seqwise.models.saved import SavedLanguageModel, SavedModel, load_model
+from seqwise.models.saved import SavedLanguageModel, SavedModel, SavedTagger, build_tagger, load_model
 from seqwise.models.settings import ModelSettings
+from seqwise.models.tagger import TaggerNetwork
+from seqwise.models.tagger_features import TaggedExamples, TaggerFeatures
+from seqwise.models.tagger_settings import TaggerSettings
 
 __all__ = [
     "Batch",
@@ -25,9 +28,15 @@ __all__ = [
     "RecurrentPart",
     "SavedLanguageModel",
     "SavedModel",
+    "SavedTagger",
     "SequenceModel",
+    "TaggedExamples",
+    "TaggerFeatures",
+    "TaggerNetwork",
+    "TaggerSettings",
     "TextFeatures",
     "VectorModel",
+    "build_tagger",
     "load_model",
     "logits_of",
     "probabilities",

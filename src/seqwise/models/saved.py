@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,11 @@ from seqwise.models.features import TextFeatures
 from seqwise.models.language import LanguageNetwork
 from seqwise.models.language_settings import LanguageSettings
 from seqwise.models.settings import ModelSettings
+from seqwise.models.tagger import TaggerNetwork
+from seqwise.models.tagger_features import TaggerFeatures
+from seqwise.models.tagger_settings import TaggerSettings
 from seqwise.text import TextPipeline, TextSettings
+from seqwise.text.tag_schemes import allowed_transitions
 
 
 @dataclass(frozen=True)
@@ -38,9 +42,17 @@ class SavedLanguageModel:
     pipeline: TextPipeline
 
 
+@dataclass(frozen=True)
+class SavedTagger:
+    """A module without its weights, and what turns sentences into its batches."""
+
+    module: TaggerNetwork
+    features: TaggerFeatures
+
+
 def load_model(
     config: dict[str, Any], vocabulary: dict[str, Any], labels: dict[str, Any]
-) -> SavedModel | SavedLanguageModel:
+) -> SavedModel | SavedLanguageModel | SavedTagger:
     """Build the model that `config.json`, `vocabulary.json` and `labels.json` describe.
 
     Raises:
@@ -49,6 +61,8 @@ def load_model(
     try:
         if config["estimator"] == "LanguageModel":
             return _language_model(config["settings"], vocabulary)
+        if config["estimator"] == "SequenceTagger":
+            return _tagger(config["settings"], vocabulary, labels)
         return _sequence_model(config["settings"], vocabulary, labels)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
@@ -73,3 +87,29 @@ def _language_model(settings: dict[str, Any], vocabulary: dict[str, Any]) -> Sav
     pipeline = TextPipeline.from_dict(vocabulary)
     module = LanguageNetwork(LanguageSettings.model_validate(settings["model"]), len(pipeline.vocabulary))
     return SavedLanguageModel(module, pipeline)
+
+
+def _tagger(settings: dict[str, Any], vocabulary: dict[str, Any], labels: dict[str, Any]) -> SavedTagger:
+    text, model = TextSettings.model_validate(settings["text"]), TaggerSettings.model_validate(settings["model"])
+    features = TaggerFeatures.from_dict(vocabulary, text)
+    return SavedTagger(build_tagger(model, features, labels["classes"]), features)
+
+
+def build_tagger(model: TaggerSettings, features: TaggerFeatures, tags: Sequence[str]) -> TaggerNetwork:
+    """Build the module for the words, characters and tags that there are.
+
+    Args:
+        model: with the scheme decided.
+        features: fitted.
+        tags: the C tags, of the inner scheme where they are spans.
+
+    Raises:
+        DataError: a tag is none of the scheme's.
+    """
+    return TaggerNetwork(
+        model,
+        words=len(features.words),
+        characters=len(features.characters),
+        tags=len(tags),
+        allowed=None if model.scheme == "none" else allowed_transitions(tags, model.inner_scheme),
+    )

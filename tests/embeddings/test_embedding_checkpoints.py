@@ -72,7 +72,8 @@ def test_checkpoints_written_now_and_then_change_nothing(sentences, tmp_path, mo
         return part
 
     monkeypatch.setattr(slices.Schedule, "take", paused)
-    checkpoint = Checkpoint(tmp_path / "a.checkpoint", 1000)
+    checkpoint = Checkpoint(tmp_path / "a[1].checkpoint", 1000)
+    (tmp_path / ".a[1].checkpoint.123").write_bytes(b"half")  # of a run that was killed
     checked = run_training(sentences, settings, checkpoint=checkpoint)
     assert len(written) > 30
     assert all(written)

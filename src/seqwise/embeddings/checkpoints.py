@@ -10,6 +10,7 @@ import json
 import time
 import warnings
 from collections.abc import Mapping
+from glob import escape
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -116,8 +117,11 @@ class Checkpoint:
         return True
 
     def delete(self) -> None:
-        """Training has ended."""
+        """Training has ended: delete the file, and what was being written when an earlier run was killed."""
         self.path.unlink(missing_ok=True)
+        for path in self.path.parent.glob(f".{escape(self.path.name)}.*"):
+            if path.suffix[1:].isdigit():
+                path.unlink(missing_ok=True)
 
 
 def checkpoint_path(vectors: str | Path) -> Path:

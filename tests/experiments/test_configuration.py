@@ -71,7 +71,10 @@ def test_a_number_with_an_exponent_is_a_number():
         ("training.epochs=x", ["training.epochs must be a whole number, at least 1, got 'x'"]),
         ("training.epochs=0", ["training.epochs must be a whole number, at least 1, got 0"]),
         ("data.validation=1.5", ["data.validation must be a number, at least 0 and below 1, got 1.5"]),
-        ("text.unit=bytes", ["text.unit must be one of auto, words, characters, tokens, whitespace, bpe, unigram, got 'bytes'"]),
+        (
+            "text.unit=bytes",
+            ["text.unit must be one of auto, words, characters, tokens, whitespace, bpe, unigram, got 'bytes'"],
+        ),
         ("data.text=no", ["data.text must be a text or null, got False"]),
         ("training.time_budget=soon", ["training.time_budget", "5m", "'soon'"]),
         ("training.epochs={", ["training.epochs", "not a YAML value"]),

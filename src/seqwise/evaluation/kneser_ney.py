@@ -117,7 +117,7 @@ def _smoothed(keys: Ints, counts: Ints, contexts: int, symbols: int) -> Order:
     taken = np.array([0.0, *(min(max(d, 0.1), top) for d, top in zip(discounts, limits, strict=True))])
     discount = taken[np.minimum(counts, 3)]
     context = keys // symbols
-    totals: NDArray[np.float64] = np.bincount(context, weights=counts.astype(np.float64), minlength=contexts)
+    totals = np.bincount(context, weights=counts, minlength=contexts).astype(np.float64)
     lost = np.bincount(context, discount, minlength=contexts)
     with np.errstate(invalid="ignore"):
         left_over = np.where(totals > 0, lost / totals, 1.0)

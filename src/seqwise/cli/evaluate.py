@@ -9,6 +9,7 @@ import typer
 from seqwise.cli.console import class_table, confusion_table, metrics_table, print_json, say
 from seqwise.cli.language import evaluate_language_model, refuse_options
 from seqwise.cli.options import Device, Json, ModelFolder
+from seqwise.cli.tagging import evaluate_tagger
 
 
 def evaluate(
@@ -41,7 +42,7 @@ def evaluate(
 ) -> None:
     """Evaluate a trained model on other data.
 
-    A classifier needs labelled data, a language model any text.
+    A classifier needs labelled data, a tagger tagged sentences, a language model any text.
 
     Its baseline is evaluated beside it. The columns of training are remembered. A label that training never saw is an
     error: no model could predict it.
@@ -55,12 +56,16 @@ def evaluate(
     from seqwise.experiments.evaluation import run_evaluation
     from seqwise.prediction import task_of
 
-    if task_of(folder) == "lm":
+    task = task_of(folder)
+    if task == "lm":
         refuse_options("lm", {"--label": label, "--save": save})
         evaluate_language_model(folder, data, text=text, adapt=adapt, device=device, json=json)
         return
     if adapt is not None:
         raise ConfigurationError("--adapt is for language models")
+    if task == "tag":
+        evaluate_tagger(folder, data, text=text, label=label, save=save, device=device, json=json)
+        return
     outcome = run_evaluation(folder, data, text=text, label=label, save=save, device=device, say=say)
     if json:
         print_json(outcome.metrics)

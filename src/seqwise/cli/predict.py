@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqwise.cli.console import say
+from seqwise.cli.language import refuse_options
 from seqwise.cli.options import Device, Json, ModelFolder
+from seqwise.cli.tagging import tag_texts
 from seqwise.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -56,7 +58,8 @@ def predict(
     """Predict the classes of new sequences.
 
     One line for each text, in order: label (- where the model abstains), probability, and the beginning of the text. Of a
-    model of several labels: those that reach their thresholds, and the greatest probability of any.
+    model of several labels: those that reach their thresholds, and the greatest probability of any. Of a tagger: a line for
+    each span, with type, probability, from, to (characters of the text) and words, and an empty line after each text.
 
     \b
     Examples:
@@ -76,6 +79,20 @@ def predict(
         raise ConfigurationError("--priors states what --estimate-priors estimates: give one of them")
     if estimate_priors and estimate_priors not in ESTIMATES:
         raise ConfigurationError(f"--estimate-priors is one of {', '.join(ESTIMATES)}, not {estimate_priors!r}")
+    from seqwise.prediction import task_of
+
+    if task_of(folder) == "tag":
+        refuse_options(
+            "tag",
+            {
+                "--output": output,
+                "--priors": priors,
+                "--estimate-priors": estimate_priors,
+                "--abstain-below": abstain_below,
+            },
+        )
+        tag_texts(folder, texts, input_, text=text, device=device, json=json)
+        return
     from seqwise.experiments.decisions import numbers_by_name
     from seqwise.experiments.prediction import FEW, PredictionRun
 

@@ -11,6 +11,7 @@ import typer
 from seqwise.cli.console import class_table, metrics_table, part_table, print_json, say
 from seqwise.cli.language import refuse_options, train_language_model
 from seqwise.cli.options import Json, OptionalDevice, Overwrite, Seed, Set
+from seqwise.cli.tagging import train_tagger
 
 
 def _print_schema(asked: bool) -> None:
@@ -32,7 +33,11 @@ def train(
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the model.", show_default=False)],
     task: Annotated[
-        str, typer.Option(help="classify, or lm: a language model, which needs no labels.", metavar="classify|lm")
+        str,
+        typer.Option(
+            help="classify; tag: a tag for each token; lm: a language model, which needs no labels.",
+            metavar="classify|tag|lm",
+        ),
     ] = "classify",
     text: Annotated[str | None, typer.Option(help="Column of the sequences.", metavar="COL")] = None,
     label: Annotated[str | None, typer.Option(help="Column of the classes.", metavar="COL")] = None,
@@ -122,8 +127,10 @@ def train(
         ),
     ] = False,
 ) -> None:
-    """Train a classifier or a language model, and report honestly.
+    """Train a classifier, a tagger or a language model, and report honestly.
 
+    --task tag learns a tag for each token (parts of speech, named entities) from lists of tokens and tags, CoNLL files, or
+    texts with marked spans; its baseline is the most frequent tag of each token.
     --task lm makes a language model, which needs no labels; its baseline counts n-grams (Kneser-Ney).
 
     The rare classes of the data decide (macro F1). Beside the model a trivial baseline is fitted on the same examples;
@@ -137,9 +144,47 @@ def train(
       seqwise train tweets.csv --text tweet --label tone --out m --imbalance logit_adjusted
       seqwise train tweets.csv --text tweet --label tone --out m --pretrain-vectors --unlabelled more.txt
       seqwise train names.tsv --text name --label sex --out m --time-budget 5m --set model.cell=gru
+      seqwise train conll2003 --task tag --test conll2003 --out ner --vectors glove.6B.100d.top50k.txt.xz
       seqwise train tinyshakespeare --task lm --out lm --set text.unit=characters
     """
     started = time.monotonic()  # the imports that follow count: they take seconds on a cold machine
+    if task == "tag":
+        refuse_options(
+            task,
+            {
+                "--weight": weight,
+                "--positive": positive,
+                "--threshold": threshold,
+                "--cost": cost,
+                "--calibrate": None if calibrate == "auto" else calibrate,
+                "--model": model,
+                "--pretrain-vectors": pretrain_vectors,
+                "--unlabelled": unlabelled,
+            },
+        )
+        train_tagger(
+            data,
+            out,
+            {
+                "data.text": text,
+                "data.label": label,
+                "model.vectors": vectors,
+                "model.freeze_vectors": freeze_vectors,
+                "training.time_budget": time_budget,
+                "training.device": device,
+                "training.seed": seed,
+            },
+            config,
+            set_,
+            imbalance,
+            validation,
+            test,
+            overwrite=overwrite,
+            resume=resume,
+            started=started,
+            json=json,
+        )
+        return
     if task != "classify":
         of_classes = {
             "--label": label,

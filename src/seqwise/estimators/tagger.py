@@ -117,6 +117,7 @@ class SequenceTagger(BaseEstimator):
         settings_: the sections, every value decided.
         classes_: the tags as they are learned.
         broken_: training tags that broke a rule of their scheme, and were converted.
+        held_: numbers of the sentences that were held back, None where none were.
         coverage_: of the word vectors, None without.
         history_: one record an epoch.
         predictor_: what answers.
@@ -169,8 +170,12 @@ class SequenceTagger(BaseEstimator):
         )
         sentences, tags = checked_sentences(X, y)
         held = None if validation_data is None else checked_sentences(*validation_data)
+        self.held_: list[int] | None = None
         if held is None and self.validation:
-            sentences, tags, held = _hold_back(sentences, tags, self.validation, sections.training.seed)
+            self.held_ = _hold_back(len(sentences), self.validation, sections.training.seed)
+            held = [sentences[i] for i in self.held_], [tags[i] for i in self.held_]
+            kept = sorted(set(range(len(sentences))) - set(self.held_))
+            sentences, tags = [sentences[i] for i in kept], [tags[i] for i in kept]
         self.code_ = TagCode.of(tags, sections.model.scheme, sections.model.inner_scheme)
         sections = _decided(sections, self.code_)
         targets, self.broken_ = self.code_.encode(tags)
@@ -358,18 +363,16 @@ def checked_sentences(X: Sentences, y: Sentences) -> tuple[list[list[str]], list
     return sentences, tags
 
 
-def _hold_back(
-    sentences: list[list[str]], tags: list[list[str]], share: float, seed: int
-) -> tuple[list[list[str]], list[list[str]], tuple[list[list[str]], list[list[str]]]]:
-    """Split a share of the sentences off at random."""
-    count = max(1, round(share * len(sentences)))
-    if count >= len(sentences):
+def _hold_back(sentences: int, share: float, seed: int) -> list[int]:
+    """The numbers of a share of the sentences, chosen at random, in rising order.
+
+    Raises:
+        DataError: nothing would be left.
+    """
+    count = max(1, round(share * sentences))
+    if count >= sentences:
         raise DataError("there are not enough sentences to hold some back for validation: set data.validation to 0")
-    held = np.zeros(len(sentences), bool)
-    held[np.random.default_rng(seed).permutation(len(sentences))[:count]] = True
-    kept, others = np.flatnonzero(~held), np.flatnonzero(held)
-    part = [sentences[i] for i in others], [tags[i] for i in others]
-    return [sentences[i] for i in kept], [tags[i] for i in kept], part
+    return sorted(np.random.default_rng(seed).permutation(sentences)[:count].tolist())
 
 
 def _decided(sections: TaggerSections, code: TagCode) -> TaggerSections:

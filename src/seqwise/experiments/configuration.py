@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from seqwise.data import DataSettings
 from seqwise.errors import ConfigurationError, FileError, nearest
 from seqwise.losses import ImbalanceSettings, find_treatment
-from seqwise.models import LanguageSettings, ModelSettings
+from seqwise.models import LanguageSettings, ModelSettings, TaggerSettings
 from seqwise.text import TextSettings
 from seqwise.training import TrainingSettings
 
@@ -65,8 +65,32 @@ class LanguageConfiguration(BaseModel):
     training: TrainingSettings = Field(default_factory=TrainingSettings)
 
 
-Kind = TypeVar("Kind", Configuration, LanguageConfiguration)
-TASKS: dict[str, type[BaseModel]] = {"classify": Configuration, "lm": LanguageConfiguration}
+class TaggerConfiguration(BaseModel):
+    """Everything that decides how a tagger is made.
+
+    Attributes:
+        data: which columns, and how much is held back for validation.
+        text: how a text that is no list of tokens is split, and which words are known.
+        model: layers, word vectors, conditional random field or softmax.
+        imbalance: what is done for rare tags.
+        training: optimiser, schedule, epochs, seed, device.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data: DataSettings = Field(default_factory=DataSettings)
+    text: TextSettings = Field(default_factory=TextSettings)
+    model: TaggerSettings = Field(default_factory=TaggerSettings)
+    imbalance: ImbalanceSettings = Field(default_factory=ImbalanceSettings)
+    training: TrainingSettings = Field(default_factory=TrainingSettings)
+
+
+Kind = TypeVar("Kind", Configuration, LanguageConfiguration, TaggerConfiguration)
+TASKS: dict[str, type[BaseModel]] = {
+    "classify": Configuration,
+    "lm": LanguageConfiguration,
+    "tag": TaggerConfiguration,
+}
 """The configuration of each task."""
 
 

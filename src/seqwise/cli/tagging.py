@@ -1,0 +1,119 @@
+"""Taggers: what `seqwise train --task tag`, `evaluate` and `predict` do for them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from seqwise.cli.console import describe_figure, print_json, print_table, say
+
+TYPES_SHOWN = 20
+
+
+def train_tagger(
+    data: str,
+    out: Path,
+    flags: Mapping[str, Any],
+    config: Path | None,
+    overrides: list[str] | None,
+    imbalance: str | None,
+    validation: str | None,
+    test: str | None,
+    *,
+    overwrite: bool,
+    resume: bool,
+    started: float,
+    json: bool,
+) -> None:
+    """Train a tagger and print its figures; the arguments are those of `seqwise train`."""
+    from seqwise.experiments.tagging import TaggingRequest, run_tagging_training, tagger_configuration
+
+    configuration = tagger_configuration(config, overrides or (), flags, treatment=imbalance)
+    outcome = run_tagging_training(
+        TaggingRequest(data, configuration, out, validation, test, overwrite=overwrite, resume=resume, started=started),
+        say=say,
+    )
+    if json:
+        print_json(outcome.to_dict())
+    else:
+        for part, block in outcome.metrics.items():
+            tagging_table(block, part.capitalize())
+        print(outcome.verdict)
+        print(f"\nReport:  {out / 'report.html'}")
+        print(f'Predict: seqwise predict {out} "a sentence of yours"')
+    if outcome.interrupted:
+        say(f"Interrupted: the best model so far is saved in {out}; add --resume to go on.")
+        raise typer.Exit(130)
+
+
+def evaluate_tagger(
+    folder: Path, data: str, *, text: str | None, label: str | None, save: bool, device: str, json: bool
+) -> None:
+    """Evaluate a tagger and print its figures; the arguments are those of `seqwise evaluate`."""
+    from seqwise.experiments.tagging import run_tagging_evaluation
+
+    name, block, verdict = run_tagging_evaluation(folder, data, text=text, label=label, save=save, device=device)
+    if json:
+        print_json(block)
+        return
+    tagging_table(block, name)
+    if verdict:
+        print(verdict)
+
+
+def tag_texts(
+    folder: Path, texts: list[str] | None, input_: Path | None, *, text: str | None, device: str, json: bool
+) -> None:
+    """Tag texts and print what was found; the arguments are those of `seqwise predict`."""
+    from seqwise.experiments.tagging import read_texts_to_tag
+    from seqwise.prediction.tagger import TaggerPredictor
+
+    predictor = TaggerPredictor.load(folder, device)
+    given: Iterable[str | list[str]]
+    if input_ is not None:
+        given = read_texts_to_tag(input_, text, predictor)
+    else:
+        given = (line.rstrip("\n") for line in sys.stdin) if texts == ["-"] else texts or []
+    tagged = predictor.tag(list(given))
+    if json:
+        print_json({"texts": [of.to_dict() for of in tagged]})
+        return
+    for of in tagged:
+        for entity in of.entities:
+            word = " ".join(entity["word"].split())
+            print(entity["entity_group"], f"{entity['score']:.4f}", entity["start"], entity["end"], word, sep="\t")
+        print(flush=True)
+
+
+def tagging_table(block: Mapping[str, Any], title: str) -> None:
+    """Print the figures of a tagger beside those of its baseline, and those of every type, the rarest first.
+
+    Args:
+        block: one block of `metrics.json`.
+        title: what was evaluated.
+    """
+    from seqwise.evaluation.tagging import figures_of
+
+    baseline = block.get("baseline")
+    rows = [
+        [name, describe_figure(block[key]), *([describe_figure(baseline[key])] if baseline else [])]
+        for key, name in figures_of(block).items()
+    ]
+    size = f"{block['sentences']:,} sentences, {block['tokens']:,} tokens, 95% intervals in brackets"
+    print_table(f"{title}: {size}", ["", "model", *(["baseline"] if baseline else [])], rows)
+    kind = "per_type" if "per_type" in block else "per_tag"
+    shown = sorted(block[kind].items(), key=lambda item: item[1]["support"])
+    listed = []
+    for name, of in shown[:TYPES_SHOWN]:
+        figures = [
+            "-" if of[key]["value"] is None else f"{of[key]['value']:.3f}" for key in ("precision", "recall", "f1")
+        ]
+        listed.append([name, f"{of['support']:,}", *figures])
+    hidden = len(shown) - TYPES_SHOWN
+    what = "By type" if kind == "per_type" else "By tag"
+    note = f" (the {TYPES_SHOWN} rarest; {hidden} more in the report)" if hidden > 0 else ""
+    print_table(what + note, ["", "there", "precision", "recall", "F1"], listed)

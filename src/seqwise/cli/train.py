@@ -127,7 +127,7 @@ def train(
         ),
     ] = False,
 ) -> None:
-    """Train a classifier, a tagger or a language model, and report honestly.
+    """Train a classifier, tagger or language model and report honestly.
 
     --task tag learns a tag for each token (parts of speech, named entities) from lists of tokens and tags, CoNLL files, or
     texts with marked spans; its baseline is the most frequent tag of each token.

@@ -91,6 +91,18 @@ def test_marked_spans_become_tags_and_come_back_at_their_places(tmp_path):
     assert [tag for tag in read(tmp_path / "a.jsonl").tags[0] if tag != "O"] == ["B-PER"]
 
 
+def test_an_export_of_label_studio_is_read(tmp_path):
+    mark = {"value": {"start": 4, "end": 9, "text": "Smith", "labels": ["PER"]}, "type": "labels", "from_name": "label"}
+    rating = {"value": {"rating": 3}, "type": "rating"}
+    row = {"id": 1, "data": {"text": "Mr. Smith slept"}, "annotations": [{"id": 7, "result": [mark, rating]}]}
+    nothing = {"id": 2, "data": {"text": "Nobody slept"}, "annotations": [{"id": 8, "result": []}]}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n" + json.dumps(nothing))
+    found = read(tmp_path / "a.jsonl")
+    assert found.tokens[0][-2:] == ["Smith", "slept"]
+    assert [tag for tag in found.tags[0] if tag != "O"] == ["B-PER"]
+    assert found.tags[1] == ["O", "O"]
+
+
 def test_a_span_that_ends_within_a_token_is_widened_and_counted():
     tokens, tags, moved = place_spans("the Londoners", [{"start": 4, "end": 10, "label": "LOC"}], SPLIT)
     assert (tokens, tags, moved) == (["the", "Londoners"], ["O", "B-LOC"], 1)

@@ -211,3 +211,22 @@ def test_models_of_words_take_settings_and_one_may_be_chosen(words, tmp_path):
 def test_every_model_of_words_has_settings():
     for values in embedding_models.MODELS.values():
         EmbeddingSettings(**{"epochs": 1, **values})
+
+
+def test_a_recipe_of_a_tagger_is_judged_by_its_spans(tmp_path, monkeypatch):
+    rows = [{"tokens": [who, "sleeps"], "tags": ["B-PER", "O"]} for who in ("Ann", "Ben", "Eve")] * 8
+    for part in ("train", "validation", "test"):
+        (tmp_path / f"{part}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    recipe = Recipe(
+        recipe="toy",
+        title="Toy",
+        task="tag",
+        data=str(tmp_path),
+        reference=Reference(source="nobody", f1=0.5),
+        configuration={"model": {"hidden_size": 4, "embedding_size": 4}, "training": {"epochs": 1}},
+    )
+    monkeypatch.setattr(recipes, "load_recipe", lambda name: recipe)
+    monkeypatch.setattr(recipes, "recipe_names", lambda: ("toy",))
+    result = reproduce(ReproductionRequest("toy", folder=tmp_path / "m", device="cpu"))
+    assert result.rows()[0][:2] == ["f1", "0.500"]
+    assert result.test["kind"] == "tagging"

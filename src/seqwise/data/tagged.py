@@ -12,7 +12,8 @@ from seqwise.errors import DataError
 from seqwise.text.tag_schemes import Span, write_spans
 
 Placed = tuple[str, int, int]
-TEXT_COLUMNS, TAG_COLUMNS = ("tokens", "words", "text"), ("tags", "ner_tags", "spans", "upos", "label")
+TEXT_COLUMNS = ("tokens", "words", "text", "data")
+TAG_COLUMNS = ("tags", "ner_tags", "spans", "upos", "label", "annotations")
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ def read_tagged(table: Table, text: str, label: str, split: Callable[[str], Iter
     for chunk in table.iter_chunks(columns=[text, label]):
         for words, tags in zip(chunk[text], chunk[label], strict=True):
             try:
+                words, tags = _unwrapped(words, tags)
                 if isinstance(words, str) and _are_marks(tags):
                     tokens, written, some = place_spans(words, tags, split)
                     moved += some
@@ -119,6 +121,15 @@ def place_spans(
         moved += placed[inside[0]][1] != start or placed[inside[-1]][2] != end
         spans.append(Span(kind, inside[0], inside[-1] + 1))
     return [text[begin:stop] for _, begin, stop in placed], write_spans(spans, len(placed), "BIO"), moved
+
+
+def _unwrapped(words: Any, tags: Any) -> tuple[Any, Any]:
+    """Text and marks of what Label Studio exports: the text is in an object, the marks are in the first annotation."""
+    if isinstance(words, dict) and isinstance(words.get("text"), str):
+        words = words["text"]
+    if isinstance(tags, list) and tags and isinstance(tags[0], dict) and isinstance(tags[0].get("result"), list):
+        tags = [mark for mark in tags[0]["result"] if isinstance(mark, dict) and mark.get("type", "labels") == "labels"]
+    return words, tags
 
 
 def _are_marks(tags: Any) -> bool:

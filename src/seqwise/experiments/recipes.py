@@ -50,6 +50,7 @@ class Reference(BaseModel):
         balanced_accuracy: on the test set, the mean recall of the classes.
         perplexity: of a language model on the test set.
         log_loss: the same in nats a symbol.
+        f1: of the spans that a tagger finds, on the test set.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -60,6 +61,7 @@ class Reference(BaseModel):
     balanced_accuracy: float | None = Field(default=None, ge=0, le=1)
     perplexity: float | None = Field(default=None, gt=1)
     log_loss: float | None = Field(default=None, gt=0)
+    f1: float | None = Field(default=None, ge=0, le=1)
 
 
 class Variant(BaseModel):
@@ -94,7 +96,7 @@ class Recipe(BaseModel):
 
     recipe: str
     title: str
-    task: Literal["classify", "lm"] = "classify"
+    task: Literal["classify", "lm", "tag"] = "classify"
     data: str | list[str]
     positive: str | None = None
     reference: Reference
@@ -302,7 +304,29 @@ def _model_language(recipe: Recipe, request: ReproductionRequest) -> Any:
     )
 
 
-_RUNS: dict[str, Callable[[Recipe, ReproductionRequest], Any]] = {"classify": _classify, "lm": _model_language}
+def _tag(recipe: Recipe, request: ReproductionRequest) -> Any:
+    assert isinstance(recipe.data, str)
+    from seqwise.experiments.tagging import TaggingRequest, run_tagging_training, tagger_configuration
+
+    configuration = tagger_configuration(overrides=request.overrides, flags=request.flags, base=recipe.configuration)
+    return run_tagging_training(
+        TaggingRequest(
+            data=recipe.data,
+            configuration=configuration,
+            folder=request.destination,
+            test=recipe.data,
+            overwrite=request.replaces,
+            resume=request.resume,
+        ),
+        say=request.say,
+    )
+
+
+_RUNS: dict[str, Callable[[Recipe, ReproductionRequest], Any]] = {
+    "classify": _classify,
+    "lm": _model_language,
+    "tag": _tag,
+}
 
 
 def _folder() -> Any:

@@ -10,11 +10,13 @@ from seqwise._version import __version__
 # Name -> module that defines it. Importing seqwise imports none of them: torch alone takes longer than a command may.
 _EXPORTS = {
     "cell": "seqwise.cells",
+    "LanguageModel": "seqwise.estimators",
     "SequenceClassifier": "seqwise.estimators",
+    "SequenceTagger": "seqwise.estimators",
     "VectorClassifier": "seqwise.estimators",
 }
 
-__all__ = ["SequenceClassifier", "VectorClassifier", "__version__", "cell"]
+__all__ = ["LanguageModel", "SequenceClassifier", "SequenceTagger", "VectorClassifier", "__version__", "cell"]
 
 
 def __getattr__(name: str) -> Any:

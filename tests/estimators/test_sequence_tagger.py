@@ -7,7 +7,10 @@ from seqwise.embeddings import WordVectors
 from seqwise.errors import ConfigurationError, DataError, ModelFolderError
 from seqwise.estimators import SequenceTagger
 from seqwise.estimators.tag_targets import TagCode, fit_temperature
+from seqwise.estimators.tagger import Scored
 from seqwise.text.tag_schemes import find_scheme, read_spans
+from seqwise.training import Callback
+from tolerances import assert_close
 
 NAMES, PLACES = ["Anna", "Ben", "Carla Diaz", "Emil"], ["Bonn", "New York", "Rome"]
 SMALL = {
@@ -128,6 +131,45 @@ def test_the_same_seed_gives_the_same_tagger(fitted):
     again = small().fit(*corpus(scheme="IOB1"))
     for one, other in zip(fitted.predictor_.network.parameters(), again.predictor_.network.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+class Stop(Callback):
+    """Ctrl-C in the third epoch."""
+
+    def on_step(self, run):
+        if run.epoch == 2 and run.step == 2:
+            run.stop = "interrupted"
+
+
+def test_an_interrupted_fit_goes_on_as_if_there_had_been_no_interruption(tmp_path):
+    data = corpus(count=40)
+    whole = small(training={"epochs": 4}).fit(*data)
+    parts = small(training={"epochs": 4}).fit(*data, folder=tmp_path, callbacks=[Stop()])
+    assert parts.fit_history_.interrupted
+    parts = clone(parts).fit(*data, folder=tmp_path, resume=True)
+    for name, value in whole.predictor_.network.state_dict().items():
+        assert torch.equal(parts.predictor_.network.state_dict()[name], value), name
+    assert parts.temperature_ == whole.temperature_
+
+
+def test_no_gradient_depends_on_what_else_is_in_the_batch():
+    sentences, tags = corpus(count=6)
+    model = small(training={"epochs": 1}, validation=0.0).fit(sentences, tags)
+    network = model.predictor_.network.double().requires_grad_()
+    targets = model.code_.encode(tags)[0]
+    scored = Scored(network, model.settings_.imbalance, model.counts_, None, 1.0).eval()
+    upstream = torch.randn(6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+    def gradients(groups):
+        network.zero_grad()
+        for rows in groups:
+            examples = model.predictor_.features.encode([sentences[i] for i in rows], [targets[i] for i in rows])
+            losses = scored(examples.batch(np.arange(len(rows))))
+            losses.backward(upstream[rows])
+        return [parameter.grad.clone() for parameter in network.parameters()]
+
+    for one, other in zip(gradients([[0, 1, 2, 3, 4, 5]]), gradients([[i] for i in range(6)]), strict=True):
+        assert_close(one, other)
 
 
 def test_parts_of_speech_are_tags_by_themselves_with_any_loss_of_rare_tags():

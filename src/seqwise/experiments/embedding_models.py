@@ -73,7 +73,8 @@ def reproduce_embedding_models(request: ReproductionRequest) -> Reproduction:
             continue
         request.say(f"{name}: {one.describe()}")
         begin = time.perf_counter()
-        training = run_training(corpus, one)
+        with corpus.open(encoding="ascii") as lines:  # a path would be read once, and then from the cache
+            training = run_training(map(str.rstrip, lines), one)
         seconds = time.perf_counter() - begin
         if not training.finished:
             interrupted = True

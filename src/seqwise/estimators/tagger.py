@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,49 +15,22 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from seqwise.data import LengthBatches
-from seqwise.embeddings import WordVectors
-from seqwise.errors import ConfigurationError, DataError
+from seqwise.errors import DataError
 from seqwise.estimators.fitting import class_weights
 from seqwise.estimators.language import section_from
-from seqwise.estimators.pretrained import Coverage, GivenVectors, find_file, give_vectors
+from seqwise.estimators.pretrained import Coverage, give_vectors
 from seqwise.estimators.tag_targets import TagCode, fit_temperature
+from seqwise.estimators.tagger_sections import TRAINING_DEFAULTS, TaggerSections, decided, read_vectors
 from seqwise.losses import ImbalanceSettings, make_loss
 from seqwise.metrics.tagging import quick_tagging_figures
 from seqwise.models import SavedTagger, TaggedExamples, TaggerFeatures, TaggerNetwork, TaggerSettings, build_tagger
 from seqwise.models.tagger_features import TaggedBatch
 from seqwise.prediction import FolderContent, write_folder
-from seqwise.prediction.tagger import PLAIN, TaggedText, TaggerPredictor
+from seqwise.prediction.tagger import TaggedText, TaggerPredictor
 from seqwise.text import TextSettings
 from seqwise.training import Callback, Progress, TrainingSettings, train
 
 Sentences = Sequence[Sequence[str]]
-
-TRAINING_DEFAULTS: dict[str, Any] = {
-    "epochs": 20,
-    "batch_size": 16,
-    "optimizer": "adamw",
-    "learning_rate": 3e-3,
-    "clip_norm": 5.0,
-    "schedule": "one_cycle",
-    "warmup": 0.1,
-    "select": "best",
-}
-METRICS = ("micro_f1", "macro_f1", "accuracy")
-
-
-@dataclass(frozen=True)
-class TaggerSections:
-    """How tokens are read, which layers the model has, how rare tags are treated, how it is trained."""
-
-    text: TextSettings
-    model: TaggerSettings
-    imbalance: ImbalanceSettings
-    training: TrainingSettings
-
-    def to_dict(self) -> dict[str, dict[str, Any]]:
-        """Return plain values, as in `config.json`."""
-        names = ("text", "model", "imbalance", "training")
-        return {name: getattr(self, name).model_dump(mode="json") for name in names}
 
 
 class Scored(nn.Module):
@@ -177,12 +149,12 @@ class SequenceTagger(BaseEstimator):
             kept = sorted(set(range(len(sentences))) - set(self.held_))
             sentences, tags = [sentences[i] for i in kept], [tags[i] for i in kept]
         self.code_ = TagCode.of(tags, sections.model.scheme, sections.model.inner_scheme)
-        sections = _decided(sections, self.code_)
+        sections = decided(sections, self.code_)
         targets, self.broken_ = self.code_.encode(tags)
         self.classes_ = self.code_.classes
 
         features = TaggerFeatures(sections.text)
-        given = _read_vectors(sections.model)
+        given = read_vectors(sections.model)
         features.fit(sentences, None if given is None else given.know, () if given is None else given.vectors.words)
         if given is not None:
             sized = sections.model.model_copy(update={"embedding_size": given.vectors.size})
@@ -373,47 +345,6 @@ def _hold_back(sentences: int, share: float, seed: int) -> list[int]:
     if count >= sentences:
         raise DataError("there are not enough sentences to hold some back for validation: set data.validation to 0")
     return sorted(np.random.default_rng(seed).permutation(sentences)[:count].tolist())
-
-
-def _decided(sections: TaggerSections, code: TagCode) -> TaggerSections:
-    """The sections with scheme and metric decided.
-
-    Raises:
-        ConfigurationError: a setting that is not for taggers, or that does not go with another one.
-    """
-    training, imbalance, model = sections.training, sections.imbalance, sections.model
-    if "metric" not in training.model_fields_set:
-        training = training.model_copy(update={"metric": "accuracy" if code.scheme == PLAIN else "micro_f1"})
-    if training.metric not in METRICS:
-        raise ConfigurationError(f"training.metric of a tagger is one of {', '.join(METRICS)}, not {training.metric}")
-    if training.refit:
-        raise ConfigurationError("training.refit is not for taggers: set it to false")
-    for name in ("prior_correction", "synthetic"):
-        if getattr(imbalance, name):
-            raise ConfigurationError(f"imbalance.{name} is for one class a text, not for tags")
-    if imbalance.sampler != "instance":
-        raise ConfigurationError("imbalance.sampler draws texts of one class, and a sentence has many tags")
-    if model.head == "crf" and (imbalance.loss != "cross_entropy" or imbalance.label_smoothing):
-        raise ConfigurationError(
-            "a conditional random field is fitted by its likelihood, with class weights if need be: "
-            "set model.head to 'softmax' for another loss"
-        )
-    if model.freeze_vectors and model.vectors is None:
-        raise ConfigurationError("freeze_vectors is for vectors of a file: model.vectors names none")
-    model = model.model_copy(update={"scheme": code.scheme})
-    return TaggerSections(sections.text, model, imbalance, training)
-
-
-def _read_vectors(model: TaggerSettings) -> GivenVectors | None:
-    if model.vectors is None:
-        return None
-    vectors = WordVectors.load(find_file(model.vectors))
-    if "embedding_size" in model.model_fields_set and model.embedding_size != vectors.size:
-        raise ConfigurationError(
-            f"embedding_size is {model.embedding_size}, and the vectors of {model.vectors} have {vectors.size} "
-            "numbers: leave it out"
-        )
-    return GivenVectors(vectors, f"{Path(model.vectors).name} has")
 
 
 def _fingerprint(examples: TaggedExamples) -> str:

@@ -15,7 +15,7 @@ from seqwise.data.tagged import TaggedSentences, find_columns, read_tagged
 from seqwise.errors import ConfigurationError, DataError, ModelFolderError
 from seqwise.estimators import SequenceTagger
 from seqwise.estimators.tag_targets import TagCode
-from seqwise.estimators.tagger import TRAINING_DEFAULTS
+from seqwise.estimators.tagger_sections import TRAINING_DEFAULTS
 from seqwise.evaluation.pages import write_page
 from seqwise.evaluation.tag_baseline import NAME, TagBaseline
 from seqwise.evaluation.tagging import TaggingReport, render_tagging_report, tagging_card, worst_sentences

@@ -45,7 +45,7 @@ CASES = {  # name -> model, objective, further options
     "nplm-nce": ("nplm", "nce", []),
     "nplm-hierarchical": ("nplm", "hierarchical", []),
     "nplm-negative-around": ("nplm", "negative", ["--context", "around"]),
-    "glove": ("glove", None, ["--window", "15", "--x-max", "10"]),  # the program's demonstration
+    "glove": ("glove", None, []),  # the program's demonstration
     "glove-paper": ("glove", None, ["--window", "10", "--x-max", "100"]),
     "glove-wide": ("glove", None, ["--window", "40", "--x-max", "2", "--rate", "0.1"]),  # for 20 million words
 }

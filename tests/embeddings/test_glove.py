@@ -228,10 +228,10 @@ def test_the_logarithms_of_the_counts_are_learned():
 
 def test_settings_of_glove_have_their_own_defaults_and_refuse_what_they_have_no_use_for():
     settings = EmbeddingSettings(model="glove")
-    assert (settings.epochs, settings.first_rate, settings.x_max, settings.alpha) == (15, 0.05, 100, 0.75)
+    assert (settings.epochs, settings.first_rate, settings.x_max, settings.alpha) == (15, 0.05, 10, 0.75)
     assert EmbeddingSettings(model="glove", epochs=3).epochs == 3
     assert EmbeddingSettings().epochs == 5
-    assert settings.describe() == "GloVe, 5 words on either side, x_max 100, alpha 0.75"
+    assert settings.describe() == "GloVe, 15 words on either side, x_max 10, alpha 0.75"
     for name, value in {"objective": "negative", "negatives": 5, "negatives_for": "pair", "sample": 0}.items():
         with pytest.raises(ValueError, match=f"{name} is for skip.*, not for glove"):
             EmbeddingSettings.model_validate({"model": "glove", name: value})

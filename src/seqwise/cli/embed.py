@@ -48,7 +48,7 @@ def embed(
         ),
     ] = "negative",
     size: Annotated[int, typer.Option(metavar="N", help="Numbers in a vector.")] = 100,
-    window: Annotated[int, typer.Option(metavar="N", help="Words on either side at most.")] = 5,
+    window: Annotated[int, typer.Option(metavar="N", help="Words on either side at most (glove: 15).")] = 5,
     context: Annotated[
         str,
         typer.Option(
@@ -60,7 +60,7 @@ def embed(
     direct: Annotated[
         bool, typer.Option("--direct", help="nplm: connect the context with the words directly, too.")
     ] = False,
-    x_max: Annotated[float, typer.Option(metavar="X", help="glove: a count that has its full weight.")] = 100.0,
+    x_max: Annotated[float, typer.Option(metavar="X", help="glove: a count that has its full weight.")] = 10.0,
     alpha: Annotated[float, typer.Option(metavar="A", help="glove: below, the weight is (count / x-max)^A.")] = 0.75,
     min_count: Annotated[int, typer.Option(metavar="N", help="A word seen less often is left out.")] = 5,
     negatives: Annotated[int, typer.Option(metavar="N", help="Negatives for each positive.")] = 5,
@@ -133,7 +133,7 @@ def embed(
     Examples:
       seqwise embed reviews.txt --out reviews.safetensors
       seqwise embed part1.txt.gz part2.txt.gz --model cbow --size 300 --lowercase --out words.bin
-      seqwise embed reviews.txt --model glove --window 15 --x-max 10 --out reviews.txt.gz
+      seqwise embed reviews.txt --model glove --out reviews.txt.gz
       seqwise embed reviews.txt --ngrams 3-6 --out reviews.safetensors
       zcat big.gz | seqwise embed - --objective hierarchical --threads 1 --seed 3 --out words.vec
       seqwise embed reviews.txt --out reviews.safetensors --resume

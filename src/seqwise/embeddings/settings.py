@@ -13,7 +13,7 @@ Sharing = Literal["window", "pair"]
 
 _MODELS = {"skipgram": "skip-gram", "cbow": "CBOW", "nplm": "NPLM", "glove": "GloVe"}
 _RATES = {"skipgram": 0.025, "cbow": 0.05, "nplm": 0.05, "glove": 0.05}
-_EPOCHS = {"glove": 15}  # others 5
+_OF_ITS_OWN = {"glove": {"epochs": 15, "window": 15}}  # what a model has instead of the defaults
 _PREDICTIVE: tuple[Model, ...] = ("skipgram", "cbow", "nplm")
 _OF_MODELS: dict[str, tuple[Model, ...]] = {
     "context": ("nplm",),
@@ -71,7 +71,8 @@ class EmbeddingSettings(BaseModel):
         default=5,
         ge=1,
         le=1000,
-        description="words on either side at most, of which each word draws 1 ... window; nplm, glove: always so many",
+        description="words on either side at most, of which each word draws 1 ... window; nplm, glove: always so many, "
+        "and 15 for glove if it is not given",
     )
     min_count: int = Field(default=5, ge=1, description="a word seen less often is left out of the text")
     negatives: int = Field(default=5, ge=1, le=256, description="negatives for each positive (negative sampling, nce)")
@@ -97,7 +98,10 @@ class EmbeddingSettings(BaseModel):
         description="keep a word of frequency f with (sqrt(f/t)+1)t/f, or with the paper's sqrt(t/f)",
     )
     x_max: float = Field(
-        default=100.0, gt=0, description="glove: a count from which on a cell of the matrix has its full weight, 1"
+        default=10.0,
+        gt=0,
+        description="glove: a count from which on a cell of the matrix has its full weight, 1; the published program's for "
+        "small corpora, the paper's for billions of words is 100",
     )
     alpha: float = Field(default=0.75, ge=0, le=10, description="glove: below, the weight is (count / x_max)^alpha")
     epochs: int = Field(
@@ -117,10 +121,8 @@ class EmbeddingSettings(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _set_epochs_of_the_model(cls, given: Any) -> Any:
-        if isinstance(given, dict) and "epochs" not in given and given.get("model") in _EPOCHS:
-            return {**given, "epochs": _EPOCHS[given["model"]]}
-        return given
+    def _set_defaults_of_the_model(cls, given: Any) -> Any:
+        return {**_OF_ITS_OWN.get(str(given.get("model")), {}), **given} if isinstance(given, dict) else given
 
     @field_validator("ngrams", mode="before")
     @classmethod

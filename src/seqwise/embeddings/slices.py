@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqwise.embeddings.mapped_memory import let_go
 from seqwise.embeddings.settings import EmbeddingSettings
 from seqwise.embeddings.workers import Workers
 
@@ -23,6 +24,7 @@ SLICE = 20_000
 LONGEST = 10_000
 """Kept words of a sentence; a longer one is cut."""
 _LAST_RATE = 1e-4  # of the first one
+_KEPT = 32  # slices behind the newest that threads may still be reading
 _SPREAD = 8  # of the first vectors, in units of word2vec's
 
 
@@ -91,7 +93,7 @@ class SliceTrainer(ABC):
         """Random numbers for the input rows, (rows, D): even from -4/D to 4/D.
 
         Eight times as wide as in word2vec, since the outputs start at zero: they learn the faster, the longer the vectors are.
-        On the 17.5 million words of the IMDb reviews, correlation on MEN after one epoch: skip-gram .316 to .333, CBOW .255
+        On 17.5 million words of IMDb reviews, correlation on MEN after one epoch: skip-gram .316 to .333, CBOW .255
         to .271, with hierarchical softmax .399 to .411 and .327 to .338; after five .523 to .529 and .482 to .483.
         """
         random = np.random.default_rng(self.settings.seed)
@@ -155,7 +157,7 @@ class Schedule:
     def __init__(self, trainer: SliceTrainer) -> None:
         self._trainer = trainer
         self._lock = threading.Lock()
-        self._epoch = self._start = 0
+        self._epoch = self._start = self._left = 0
         self._losses, self._pairs = 0.0, 0
         self.stopped = False
         self.error: BaseException | None = None
@@ -185,7 +187,16 @@ class Schedule:
             rate = self._rate()
             start = self._start
             self._start = stop = _sentence_end(tokens, start + self._trainer.slice)
+            self._let_go_until(start - _KEPT * self._trainer.slice)
             return self._epoch, start, stop, rate
+
+    def _let_go_until(self, position: int) -> None:
+        """The tokens before a position are read by no thread any more."""
+        if position < self._left - 2 * _KEPT * self._trainer.slice:  # of the next epoch
+            self._left = 0
+        if position > self._left:
+            let_go(self._trainer.tokens, self._left, position)
+            self._left = position
 
     def _rate(self) -> float:
         left = 1 - (self._epoch * len(self._trainer.tokens) + self._start) / self._trainer.total

@@ -195,6 +195,13 @@ def test_class_weights_move_a_conditional_random_field_towards_a_rare_tag():
     assert said[1] > said[0]
 
 
+def test_a_weight_of_a_type_is_one_of_all_its_tags():
+    imbalance = {"class_weight": {"LOC": 3.0, "O": 0.5}}
+    model = small(training={"epochs": 1}, imbalance=imbalance).fit(*corpus(count=20))
+    expected = {"B-LOC": 3.0, "I-LOC": 3.0, "E-LOC": 3.0, "S-LOC": 3.0, "O": 0.5}
+    assert model.settings_.imbalance.class_weight == expected
+
+
 def test_tags_that_break_a_rule_are_converted_and_counted():
     sentences, tags = corpus(count=20)
     tags[0] = [tag.replace("B-PER", "I-PER") for tag in tags[0]]

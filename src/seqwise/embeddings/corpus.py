@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqwise.embeddings.corpus_cache import HEADER, cache_limit, find, finish, keep, key_of, unfinished
+from seqwise.embeddings.mapped_memory import let_go
 from seqwise.embeddings.numbering import PART, Numbering, renumber
 from seqwise.embeddings.phrases import join_phrases
 from seqwise.embeddings.sources import Corpus, Errors, encode_blocks, read_blocks
@@ -60,6 +61,7 @@ class EncodedCorpus:
             check = zlib.crc32(self.counts.tobytes(), check)
             for start in range(0, len(self.tokens), PART):
                 check = zlib.crc32(self.tokens[start : start + PART].tobytes(), check)
+                let_go(self.tokens, start, start + PART)
             self._fingerprint = f"{check:08x}-{len(self.tokens)}-{len(self.words)}"
         return self._fingerprint
 

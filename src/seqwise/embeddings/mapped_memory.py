@@ -22,6 +22,6 @@ def let_go(array: NDArray[Any], start: int, stop: int) -> None:
         return
     before = array.ctypes.data - np.frombuffer(mapped, np.uint8).ctypes.data
     page = mmap.ALLOCATIONGRANULARITY
-    begin, end = ((before + array.itemsize * place) // page * page for place in (start, stop))
+    begin, end = ((before + array.itemsize * place) // page * page for place in (start, min(stop, len(array))))
     if end > begin:
         mapped.madvise(mmap.MADV_DONTNEED, begin, end - begin)

@@ -92,7 +92,7 @@ class SliceTrainer(ABC):
     def first_vectors(self, inputs: NDArray) -> None:
         """Random numbers for the input rows, (rows, D): even from -4/D to 4/D.
 
-        Eight times as wide as in word2vec, since the outputs start at zero: they learn the faster, the longer the vectors are.
+        Eight times as wide as in word2vec: the outputs start at zero, and learn the faster the longer the vectors are.
         On 17.5 million words of IMDb reviews, correlation on MEN after one epoch: skip-gram .316 to .333, CBOW .255
         to .271, with hierarchical softmax .399 to .411 and .327 to .338; after five .523 to .529 and .482 to .483.
         """

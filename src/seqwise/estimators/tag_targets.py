@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from seqwise.errors import DataError
+from seqwise.losses import ImbalanceSettings
 from seqwise.metrics.tagging import Tagging
 from seqwise.models import TaggerFeatures, TaggerNetwork
 from seqwise.prediction.tagger import PLAIN
@@ -67,6 +68,17 @@ class TagCode:
                 row, broken = write_spans(spans, len(row), self.inner), broken + some
             rows.append([numbers.get(tag, -1) for tag in row])
         return rows, broken
+
+    def spread(self, imbalance: ImbalanceSettings) -> ImbalanceSettings:
+        """The settings with class weights of types of spans given to all tags of the type."""
+        given = imbalance.class_weight
+        if self.scheme == PLAIN or not isinstance(given, Mapping):
+            return imbalance
+        weights: dict[str, float] = {}
+        for name, weight in given.items():
+            of_type = [tag for tag in self.classes if tag != OUTSIDE and tag[2:] == name]
+            weights |= dict.fromkeys(of_type or [name], weight)
+        return imbalance.model_copy(update={"class_weight": weights})
 
     def tagging(self, tags: Sequence[Sequence[str]]) -> Tagging:
         """Tags of the given scheme as the metrics read them."""

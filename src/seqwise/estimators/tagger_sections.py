@@ -50,7 +50,7 @@ def decided(sections: TaggerSections, code: TagCode) -> TaggerSections:
     Raises:
         ConfigurationError: a setting that is not for taggers, or that does not go with another one.
     """
-    training, imbalance, model = sections.training, sections.imbalance, sections.model
+    training, imbalance, model = sections.training, code.spread(sections.imbalance), sections.model
     if "metric" not in training.model_fields_set:
         training = training.model_copy(update={"metric": "accuracy" if code.scheme == PLAIN else "micro_f1"})
     if training.metric not in METRICS:

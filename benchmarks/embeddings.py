@@ -2,7 +2,7 @@
 
     python benchmarks/embeddings.py CORPUS [--epochs 1] [--threads 2] [--seeds 3] [--only skipgram-negative ...]
     python benchmarks/embeddings.py CORPUS --scaling      # one thread beside two
-    python benchmarks/embeddings.py CORPUS --repeat 20    # the corpus 20 times as long
+    python benchmarks/embeddings.py CORPUS --repeat 20    # the corpus 20 times as long, min-count too: the same vocabulary
 
 CORPUS has one sentence a line, words separated by white space. Every run is a process of its own, so that the time holds
 everything: start, vocabulary, training, file. Quality is that of the 30,000 most frequent words on the Google analogies, and
@@ -86,12 +86,12 @@ def quality(path: Path) -> tuple[float, float] | None:
     return google["totals"][-1]["accuracy"], men["spearman"]
 
 
-def ours(corpus: Path, out: Path, case: str, epochs: int, threads: int, seed: int) -> list[str]:
+def ours(corpus: Path, out: Path, case: str, epochs: int, threads: int, seed: int, min_count: int = 5) -> list[str]:
     model, objective, further = CASES[case]
     command = [sys.executable, "-c", PROGRAM, "embed", str(corpus), "--out", str(out), "--model", model]
     command += ["--objective", objective] if objective else []
     counts = zip(("--epochs", "--threads", "--seed"), map(str, (epochs, threads, seed)), strict=True)
-    return [*command, *further, *(word for pair in counts for word in pair)]
+    return [*command, *further, "--min-count", str(min_count), *(word for pair in counts for word in pair)]
 
 
 def row(name: str, words: int, runs: list[tuple[float, float]], qualities: list[tuple[float, float] | None]) -> float:
@@ -142,8 +142,8 @@ def main() -> None:
                     qualities.append(quality(out) if judged else None)
                 return row(name, words, runs, qualities)
 
-            def command(corpus: Path, threads: int) -> Callable[[int], list[str]]:
-                return lambda seed: ours(corpus, out, case, epochs, threads, seed)  # noqa: B023
+            def command(corpus: Path, threads: int, min_count: int = 5) -> Callable[[int], list[str]]:
+                return lambda seed: ours(corpus, out, case, epochs, threads, seed, min_count)  # noqa: B023
 
             words = passes * total
             if options.scaling:
@@ -154,7 +154,7 @@ def main() -> None:
             elif options.repeat > 1:
                 short = run(command(options.corpus, options.threads), f"{case}, once", words, judged=False)
                 many = run(
-                    command(long, options.threads),
+                    command(long, options.threads, 5 * options.repeat),
                     f"{case}, {options.repeat} times",
                     words * options.repeat,
                     judged=False,

@@ -9,8 +9,9 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,12 +136,14 @@ def encode(
     with unfinished() as (path, file):
         file.write(bytes(HEADER))
         size = 0
-        for block, length in _blocks(corpus, column, errors, clean):
-            for numbers in numbering.number(block):
-                file.write(numbers)
-            size += length
-            if report is not None:
-                report(size, numbering.total)
+        blocks = _blocks(corpus, column, errors, clean)
+        with _Behind(file) as behind:
+            for block, length in blocks if paths is None or "-" in map(str, paths) else _ahead(blocks):
+                for numbers in numbering.number(block):
+                    behind.write(numbers)
+                size += length
+                if report is not None:
+                    report(size, numbering.total)
         words, counts, table = numbering.vocabulary(min_count)
         renumber(file, table, drop=not phrases)
         if phrases:
@@ -159,6 +162,40 @@ def encode(
             if keep(path, key):
                 encoded.leave()
         return encoded
+
+
+def _ahead(blocks: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
+    """Read the next block while this one is worked on."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, blocks, None)
+        while (block := coming.result()) is not None:
+            coming = reader.submit(next, blocks, None)
+            yield block
+
+
+class _Behind:
+    """Writes to a file while the caller goes on; what goes wrong is raised with the next write or at the end."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._writer = ThreadPoolExecutor(1)
+        self._last: Future[int] | None = None
+
+    def write(self, content: bytes) -> None:
+        self._wait()
+        self._last = self._writer.submit(self._file.write, content)
+
+    def _wait(self) -> None:
+        if self._last is not None:
+            self._last.result()
+
+    def __enter__(self) -> _Behind:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._writer.shutdown()
+        if kind is None:
+            self._wait()
 
 
 def _paths(corpus: Any) -> Sequence[str | Path] | None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqwise.text import NgramFeatures, Ragged, TextPipeline, TextSettings, Tokenizer, Vocabulary
-from seqwise.text.tokenizer import _ASCII_TOKEN, _UNICODE_TOKEN
+from seqwise.text.word_pattern import ASCII_TOKEN, UNICODE_TOKEN
 from seqwise.text.vocabulary import UNK
 
 ANY_TEXT = st.text(st.characters(), max_size=60)  # lone surrogates and control characters included
@@ -62,7 +62,7 @@ def test_dropping_punctuation_drops_tokens_and_changes_none(text):
 
 @given(st.text(st.characters(max_codepoint=127)) | SPEECH.filter(str.isascii))
 def test_the_fast_pattern_for_ascii_finds_the_same_words(text):
-    assert _ASCII_TOKEN.findall(text) == _UNICODE_TOKEN.findall(text)
+    assert ASCII_TOKEN.findall(text) == UNICODE_TOKEN.findall(text)
 
 
 @given(st.lists(TEXT, max_size=6), st.lists(TEXT, max_size=3), SETTINGS)

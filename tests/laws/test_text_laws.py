@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqwise.text import NgramFeatures, Ragged, TextPipeline, TextSettings, Tokenizer, Vocabulary
-from seqwise.text.word_pattern import ASCII_TOKEN, UNICODE_TOKEN
 from seqwise.text.vocabulary import UNK
+from seqwise.text.word_pattern import ASCII_TOKEN, UNICODE_TOKEN
 
 ANY_TEXT = st.text(st.characters(), max_size=60)  # lone surrogates and control characters included
 PIECES = [*"aéZ1'._-:)(@#&;<>/😀👍🏽日 \n", "http://", "www.", "<br />", "\u200d", "\ufe0f"]

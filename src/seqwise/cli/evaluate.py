@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from seqwise.cli.console import class_table, confusion_table, metrics_table, print_json, say
-from seqwise.cli.language import evaluate_language_model, refuse_options
+from seqwise.cli.language import evaluate_language_model
 from seqwise.cli.options import Device, Json, ModelFolder
 from seqwise.cli.tagging import evaluate_tagger
+from seqwise.cli.tasks import refuse_options
 
 
 def evaluate(

@@ -1,4 +1,4 @@
-"""Language models: `seqwise train --task lm`, `score` and `generate`."""
+"""Language models: `seqwise score`, `generate`, and `evaluate` for them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seqwise.cli.console import describe_figure, print_json, print_table, say
+from seqwise.cli.console import describe_figure, print_json, print_table
 from seqwise.cli.options import Device, Json, ModelFolder
 
 DECISIVE = 5  # symbols named for each text
@@ -114,63 +114,6 @@ def generate(
         print()
 
 
-def refuse_options(task: str, given: Mapping[str, Any]) -> None:
-    """Refuse options of classification for another task.
-
-    Args:
-        task: "lm".
-        given: option -> its value; None or False where it was not given.
-
-    Raises:
-        ConfigurationError: there is no such task, or an option was given.
-    """
-    from seqwise.errors import ConfigurationError, nearest
-    from seqwise.experiments.configuration import TASKS
-
-    if task not in TASKS:
-        raise ConfigurationError(f"there is no task {task!r}; {nearest(task, TASKS)}")
-    if wrong := [option for option, value in given.items() if value]:
-        raise ConfigurationError(f"{wrong[0]} is for classification, not for --task {task}")
-
-
-def train_language_model(
-    data: str,
-    out: Path,
-    flags: Mapping[str, Any],
-    config: Path | None,
-    overrides: list[str] | None,
-    validation: str | None,
-    test: str | None,
-    *,
-    overwrite: bool,
-    resume: bool,
-    started: float,
-    json: bool,
-) -> None:
-    """Train a language model and print its figures; the arguments are those of `seqwise train`."""
-    from seqwise.experiments.language import LanguageRequest, language_configuration, run_language_training
-
-    configuration = language_configuration(config, overrides or (), flags)
-    outcome = run_language_training(
-        LanguageRequest(
-            data, configuration, out, validation, test, overwrite=overwrite, resume=resume, started=started
-        ),
-        say=say,
-    )
-    if json:
-        print_json(outcome.to_dict())
-    else:
-        for part, block in outcome.metrics.items():
-            language_table(block, f"{part.capitalize()}: {block['tokens']:,} symbols, 95% intervals in brackets")
-        print(outcome.verdict)
-        print(f"\nReport:   {out / 'report.html'}")
-        print(f'Score:    seqwise score {out} "a sentence of yours"')
-        print(f"Generate: seqwise generate {out}")
-    if outcome.interrupted:
-        say(f"Interrupted: the best model so far is saved in {out}; add --resume to go on.")
-        raise typer.Exit(130)
-
-
 def evaluate_language_model(
     folder: Path, data: str, *, text: str | None, adapt: float | None, device: str, json: bool
 ) -> None:
@@ -184,7 +127,7 @@ def evaluate_language_model(
     if json:
         print_json(block)
     else:
-        language_table(block, f"{name}: {block['tokens']:,} symbols, 95% intervals in brackets")
+        language_table(block, name)
 
 
 def language_table(block: Mapping[str, Any], title: str) -> None:
@@ -192,7 +135,7 @@ def language_table(block: Mapping[str, Any], title: str) -> None:
 
     Args:
         block: one block of `metrics.json`.
-        title: what was evaluated on what.
+        title: what was evaluated.
     """
     names = {"perplexity": "perplexity", "log_loss": "nats a symbol", "bits_per_character": "bits a character"}
     baseline = block.get("baseline", {})
@@ -201,6 +144,7 @@ def language_table(block: Mapping[str, Any], title: str) -> None:
         for key, name in names.items()
         if key in block
     ]
+    title = f"{title}: {block['tokens']:,} symbols, 95% intervals in brackets"
     print_table(title, ["lower is better", "model", *(["Kneser-Ney"] if baseline else [])], rows)
 
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqwise.cli.console import say
-from seqwise.cli.language import refuse_options
 from seqwise.cli.options import Device, Json, ModelFolder
 from seqwise.cli.tagging import tag_texts
+from seqwise.cli.tasks import refuse_options
 from seqwise.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Taggers: what `seqwise train --task tag`, `evaluate` and `predict` do for them."""
+"""Taggers: what `seqwise evaluate` and `predict` do for them."""
 
 from __future__ import annotations
 
@@ -7,47 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import typer
-
-from seqwise.cli.console import describe_figure, print_json, print_table, say
+from seqwise.cli.console import describe_figure, print_json, print_table
 
 TYPES_SHOWN = 20
-
-
-def train_tagger(
-    data: str,
-    out: Path,
-    flags: Mapping[str, Any],
-    config: Path | None,
-    overrides: list[str] | None,
-    imbalance: str | None,
-    validation: str | None,
-    test: str | None,
-    *,
-    overwrite: bool,
-    resume: bool,
-    started: float,
-    json: bool,
-) -> None:
-    """Train a tagger and print its figures; the arguments are those of `seqwise train`."""
-    from seqwise.experiments.tagging import TaggingRequest, run_tagging_training, tagger_configuration
-
-    configuration = tagger_configuration(config, overrides or (), flags, treatment=imbalance)
-    outcome = run_tagging_training(
-        TaggingRequest(data, configuration, out, validation, test, overwrite=overwrite, resume=resume, started=started),
-        say=say,
-    )
-    if json:
-        print_json(outcome.to_dict())
-    else:
-        for part, block in outcome.metrics.items():
-            tagging_table(block, part.capitalize())
-        print(outcome.verdict)
-        print(f"\nReport:  {out / 'report.html'}")
-        print(f'Predict: seqwise predict {out} "a sentence of yours"')
-    if outcome.interrupted:
-        say(f"Interrupted: the best model so far is saved in {out}; add --resume to go on.")
-        raise typer.Exit(130)
 
 
 def evaluate_tagger(

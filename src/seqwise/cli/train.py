@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from seqwise.cli.console import class_table, metrics_table, part_table, print_json, say
-from seqwise.cli.language import refuse_options, train_language_model
 from seqwise.cli.options import Json, OptionalDevice, Overwrite, Seed, Set
-from seqwise.cli.tagging import train_tagger
+from seqwise.cli.tasks import train_task
 
 
 def _print_schema(asked: bool) -> None:
@@ -148,78 +147,33 @@ def train(
       seqwise train tinyshakespeare --task lm --out lm --set text.unit=characters
     """
     started = time.monotonic()  # the imports that follow count: they take seconds on a cold machine
-    if task == "tag":
-        refuse_options(
-            task,
-            {
-                "--weight": weight,
-                "--positive": positive,
-                "--threshold": threshold,
-                "--cost": cost,
-                "--calibrate": None if calibrate == "auto" else calibrate,
-                "--model": model,
-                "--pretrain-vectors": pretrain_vectors,
-                "--unlabelled": unlabelled,
-            },
-        )
-        train_tagger(
-            data,
-            out,
-            {
-                "data.text": text,
-                "data.label": label,
-                "model.vectors": vectors,
-                "model.freeze_vectors": freeze_vectors,
-                "training.time_budget": time_budget,
-                "training.device": device,
-                "training.seed": seed,
-            },
-            config,
-            set_,
-            imbalance,
-            validation,
-            test,
-            overwrite=overwrite,
-            resume=resume,
-            started=started,
-            json=json,
-        )
-        return
     if task != "classify":
-        of_classes = {
+        flags = {
+            "data.text": text,
+            "data.label": label,
+            "model.vectors": vectors,
+            "model.freeze_vectors": freeze_vectors,
+            "training.time_budget": time_budget,
+            "training.device": device,
+            "training.seed": seed,
+        }
+        options = {
+            "--text": text,
             "--label": label,
             "--weight": weight,
             "--positive": positive,
             "--threshold": threshold,
             "--cost": cost,
             "--calibrate": None if calibrate == "auto" else calibrate,
-            "--imbalance": imbalance,
             "--model": model,
             "--vectors": vectors,
             "--pretrain-vectors": pretrain_vectors,
             "--unlabelled": unlabelled,
             "--freeze-vectors": freeze_vectors,
         }
-        refuse_options(task, of_classes)
-        flags = {
-            "data.text": text,
-            "training.time_budget": time_budget,
-            "training.device": device,
-            "training.seed": seed,
-        }
-        train_language_model(
-            data,
-            out,
-            flags,
-            config,
-            set_,
-            validation,
-            test,
-            overwrite=overwrite,
-            resume=resume,
-            started=started,
-            json=json,
-        )
+        request: dict[str, Any] = {"validation": validation, "test": test, "overwrite": overwrite, "resume": resume}
+        request["started"] = started
+        train_task(task, data, out, options, flags, config, set_, imbalance=imbalance, json=json, **request)
         return
     from seqwise.experiments.configuration import build_configuration
     from seqwise.experiments.decisions import DecisionRequest, numbers_by_name
@@ -243,7 +197,7 @@ def train(
         },
         treatment=imbalance,
     )
-    request = TrainingRequest(
+    of_classes = TrainingRequest(
         data=data,
         configuration=configuration,
         folder=out,
@@ -255,7 +209,7 @@ def train(
         resume=resume,
         started=started,
     )
-    outcome = run_training(request, say=say)
+    outcome = run_training(of_classes, say=say)
     if json:
         print_json(outcome.to_dict())
     else:

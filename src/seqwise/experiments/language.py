@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from seqwise.experiments.environment import environment
 from seqwise.experiments.fitting import FINISHING, SHORTEST, Deadline
 from seqwise.experiments.folders import check_destination, clear_model
 from seqwise.experiments.reading import Say
+from seqwise.experiments.tasks import TaskOutcome, TaskRequest
 from seqwise.metrics.language import language_metrics
 from seqwise.prediction import add_piece, resolve_device
 from seqwise.prediction.language import LanguagePredictor, Sampling
@@ -36,75 +36,22 @@ SAMPLES, SAMPLE_LENGTH, SURPRISING = 4, 60, 10
 LONGEST_TEXT = 2000  # characters of a text that is read on its own for the report
 
 
-@dataclass(frozen=True)
-class LanguageRequest:
-    """What to train, and where to; as `TrainingRequest`."""
-
-    data: str
-    configuration: LanguageConfiguration
-    folder: Path
-    validation: str | None = None
-    test: str | None = None
-    overwrite: bool = False
-    resume: bool = False
-    started: float | None = None
-
-
-@dataclass(frozen=True)
-class LanguageOutcome:
-    """What came out.
-
-    Attributes:
-        folder: where the model is.
-        metrics: content of `metrics.json`.
-        verdict: one sentence: has the model earned its place beside the baseline?
-        notes: what a person should know.
-        seconds: the whole run.
-        interrupted: whether Ctrl-C ended it.
-    """
-
-    folder: Path
-    metrics: dict[str, Any]
-    verdict: str
-    notes: list[str]
-    seconds: float
-    interrupted: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON document of `seqwise train --task lm --json`."""
-        return {
-            **self.metrics,
-            "verdict": self.verdict,
-            "notes": self.notes,
-            "folder": str(self.folder),
-            "seconds": round(self.seconds, 1),
-            "interrupted": self.interrupted,
-        }
-
-
-def language_configuration(
+def configure(
     file: Path | None = None,
     overrides: Sequence[str] = (),
     flags: Mapping[str, Any] | None = None,
     base: Mapping[str, Mapping[str, Any]] | None = None,
+    treatment: str | None = None,
 ) -> LanguageConfiguration:
-    """Return the configuration of a language model: what the person gave over `base` over the defaults of the task.
-
-    Args:
-        file: a YAML file with the sections data, text, model, training.
-        overrides: "section.key=value".
-        flags: "section.key" to value.
-        base: sections to start from (a recipe's).
-
-    Raises:
-        ConfigurationError: a key is unknown or a value is not allowed.
-    """
+    """Return the configuration, see `seqwise.experiments.tasks.configure`."""
+    if treatment is not None:
+        raise ConfigurationError("a language model has no rare classes to treat: leave --imbalance out")
     defaults: dict[str, dict[str, Any]] = {"text": TEXT_DEFAULTS, "training": TRAINING_DEFAULTS}
     sections = {name: {**defaults.get(name, {}), **(base or {}).get(name, {})} for name in {*defaults, *(base or {})}}
     return build_configuration(file, overrides, flags, sections, kind=LanguageConfiguration)
 
 
-def run_language_training(request: LanguageRequest, say: Say = lambda message: None) -> LanguageOutcome:
+def run(request: TaskRequest, say: Say = lambda message: None) -> TaskOutcome:
     """Read, train, compare with the baseline, save.
 
     Raises:
@@ -183,7 +130,7 @@ def run_language_training(request: LanguageRequest, say: Say = lambda message: N
     write_page(request.folder / "report.html", render_language_report(content))
     add_piece(request.folder, "README.md", language_card(content, folder=str(request.folder), data=name))
     interrupted = model.fit_history_.interrupted
-    return LanguageOutcome(request.folder, metrics, judged, notes, time.monotonic() - started, interrupted)
+    return TaskOutcome(request.folder, metrics, judged, notes, time.monotonic() - started, interrupted)
 
 
 def read_texts(source: DataSource, column: str, *parts: str) -> list[Any]:

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seqwise.errors import ConfigurationError, DataError, nearest
+from seqwise.experiments import tasks
 from seqwise.experiments.configuration import build_configuration, read_yaml
 from seqwise.experiments.environment import environment
 
@@ -254,7 +255,7 @@ def reproduce(request: ReproductionRequest) -> Reproduction:
 
         return reproduce_variants(recipe, request)
     started = time.perf_counter()
-    outcome = _RUNS[recipe.task](recipe, request)
+    outcome = (_classify if recipe.task == "classify" else _run_task)(recipe, request)
     if "test" not in outcome.metrics:
         raise DataError(f"the data set {recipe.data} has no test part to reproduce a figure on")
     return Reproduction(
@@ -286,13 +287,14 @@ def _classify(recipe: Recipe, request: ReproductionRequest) -> Any:
     )
 
 
-def _model_language(recipe: Recipe, request: ReproductionRequest) -> Any:
+def _run_task(recipe: Recipe, request: ReproductionRequest) -> Any:
     assert isinstance(recipe.data, str)
-    from seqwise.experiments.language import LanguageRequest, language_configuration, run_language_training
-
-    configuration = language_configuration(overrides=request.overrides, flags=request.flags, base=recipe.configuration)
-    return run_language_training(
-        LanguageRequest(
+    configuration = tasks.configure(
+        recipe.task, overrides=request.overrides, flags=request.flags, base=recipe.configuration
+    )
+    return tasks.run(
+        recipe.task,
+        tasks.TaskRequest(
             data=recipe.data,
             configuration=configuration,
             folder=request.destination,
@@ -302,31 +304,6 @@ def _model_language(recipe: Recipe, request: ReproductionRequest) -> Any:
         ),
         say=request.say,
     )
-
-
-def _tag(recipe: Recipe, request: ReproductionRequest) -> Any:
-    assert isinstance(recipe.data, str)
-    from seqwise.experiments.tagging import TaggingRequest, run_tagging_training, tagger_configuration
-
-    configuration = tagger_configuration(overrides=request.overrides, flags=request.flags, base=recipe.configuration)
-    return run_tagging_training(
-        TaggingRequest(
-            data=recipe.data,
-            configuration=configuration,
-            folder=request.destination,
-            test=recipe.data,
-            overwrite=request.replaces,
-            resume=request.resume,
-        ),
-        say=request.say,
-    )
-
-
-_RUNS: dict[str, Callable[[Recipe, ReproductionRequest], Any]] = {
-    "classify": _classify,
-    "lm": _model_language,
-    "tag": _tag,
-}
 
 
 def _folder() -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from seqwise.experiments.environment import environment
 from seqwise.experiments.fitting import FINISHING, SHORTEST, Deadline
 from seqwise.experiments.folders import check_destination, clear_model
 from seqwise.experiments.reading import Say
+from seqwise.experiments.tasks import TaskOutcome, TaskRequest
 from seqwise.metrics.tagging import Tagging, tagging_metrics
 from seqwise.prediction import add_piece, resolve_device
 from seqwise.prediction.tagger import PLAIN, TaggedText, TaggerPredictor
@@ -33,76 +33,19 @@ from seqwise.training import Callback, Progress
 BASELINE = "baseline.json"
 
 
-@dataclass(frozen=True)
-class TaggingRequest:
-    """What to train, and where to; as `TrainingRequest`."""
-
-    data: str
-    configuration: TaggerConfiguration
-    folder: Path
-    validation: str | None = None
-    test: str | None = None
-    overwrite: bool = False
-    resume: bool = False
-    started: float | None = None
-
-
-@dataclass(frozen=True)
-class TaggingOutcome:
-    """What came out.
-
-    Attributes:
-        folder: where the model is.
-        metrics: content of `metrics.json`.
-        verdict: one sentence: has the model earned its place beside the baseline?
-        notes: what a person should know.
-        seconds: the whole run.
-        interrupted: whether Ctrl-C ended it.
-    """
-
-    folder: Path
-    metrics: dict[str, Any]
-    verdict: str
-    notes: list[str]
-    seconds: float
-    interrupted: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON document of `seqwise train --task tag --json`."""
-        return {
-            **self.metrics,
-            "verdict": self.verdict,
-            "notes": self.notes,
-            "folder": str(self.folder),
-            "seconds": round(self.seconds, 1),
-            "interrupted": self.interrupted,
-        }
-
-
-def tagger_configuration(
+def configure(
     file: Path | None = None,
     overrides: Sequence[str] = (),
     flags: Mapping[str, Any] | None = None,
     base: Mapping[str, Mapping[str, Any]] | None = None,
     treatment: str | None = None,
 ) -> TaggerConfiguration:
-    """Return the configuration of a tagger: what the person gave over `base` over the defaults of the task.
-
-    Args:
-        file: a YAML file with the sections data, text, model, imbalance, training.
-        overrides: "section.key=value".
-        flags: "section.key" to value.
-        base: sections to start from (a recipe's).
-        treatment: of rare tags, by name.
-
-    Raises:
-        ConfigurationError: a key is unknown or a value is not allowed.
-    """
+    """Return the configuration, see `seqwise.experiments.tasks.configure`."""
     sections = {**(base or {}), "training": {**TRAINING_DEFAULTS, **(base or {}).get("training", {})}}
     return build_configuration(file, overrides, flags, sections, treatment, kind=TaggerConfiguration)
 
 
-def run_tagging_training(request: TaggingRequest, say: Say = lambda message: None) -> TaggingOutcome:
+def run(request: TaskRequest, say: Say = lambda message: None) -> TaskOutcome:
     """Read, train, compare with the baseline, save.
 
     Raises:
@@ -215,7 +158,7 @@ def run_tagging_training(request: TaggingRequest, say: Say = lambda message: Non
     write_page(request.folder / "report.html", render_tagging_report(content))
     add_piece(request.folder, "README.md", tagging_card(content, folder=str(request.folder), data=name))
     interrupted = model.fit_history_.interrupted
-    return TaggingOutcome(request.folder, metrics, judged, notes, time.monotonic() - started, interrupted)
+    return TaskOutcome(request.folder, metrics, judged, notes, time.monotonic() - started, interrupted)
 
 
 def evaluate_tagging(

@@ -81,7 +81,10 @@ def predict(
         raise ConfigurationError(f"--estimate-priors is one of {', '.join(ESTIMATES)}, not {estimate_priors!r}")
     from seqwise.prediction import task_of
 
-    if task_of(folder) == "tag":
+    task = task_of(folder)
+    if task == "lm":
+        raise ConfigurationError(f"{folder} holds a language model: ask it by seqwise score or seqwise generate")
+    if task == "tag":
         refuse_options(
             "tag",
             {

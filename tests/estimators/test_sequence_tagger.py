@@ -275,3 +275,9 @@ def test_a_single_text_is_no_list_of_texts(fitted):
         fitted.tag("Anna")
     with pytest.raises(DataError, match="text 2 is neither"):
         fitted.tag(["Anna", 3])
+
+
+def test_tags_that_break_a_rule_are_judged_as_the_spans_that_were_meant():
+    code = TagCode.of([["B-PER", "I-PER", "O"], ["B-LOC", "O", "O"]], "auto", "BIO")
+    judged = code.tagging([["I-PER", "I-PER", "O"], ["O", "I-LOC", "I-PER"]])
+    assert judged.tags == [["B-PER", "I-PER", "O"], ["O", "B-LOC", "B-PER"]]

@@ -81,6 +81,8 @@ def test_parts_of_speech_follow_no_scheme():
     assert find_scheme([["NOUN", "VERB"], ["I", "B"]]) is None
     assert find_scheme([["O", "O"]]) is None
     assert find_scheme([["B-PER", "O"], ["O", "I-PER"]]) == "BIO"
+    some = [["O", "I-PER", "I-PER", "B-PER"], ["I-LOC", "O"], ["O", "B-MISC"]]  # the last one is a mistake
+    assert find_scheme(some) == "IOB1"
 
 
 def test_what_is_no_tag_no_scheme_or_no_sentence_is_refused():

@@ -81,8 +81,12 @@ class TagCode:
         return imbalance.model_copy(update={"class_weight": weights})
 
     def tagging(self, tags: Sequence[Sequence[str]]) -> Tagging:
-        """Tags of the given scheme as the metrics read them."""
-        return Tagging(tags, None if self.scheme == PLAIN else [read_spans(row, self.scheme)[0] for row in tags])
+        """Tags of the given scheme as the metrics read them: what breaks a rule is written as the span that was meant."""
+        if self.scheme == PLAIN:
+            return Tagging(tags)
+        spans = [read_spans(row, self.scheme)[0] for row in tags]
+        written = [write_spans(of, len(row), self.scheme) for of, row in zip(spans, tags, strict=True)]
+        return Tagging(written, spans)
 
 
 @torch.no_grad()

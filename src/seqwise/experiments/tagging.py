@@ -130,7 +130,8 @@ def run(request: TaskRequest, say: Say = lambda message: None) -> TaskOutcome:
             metrics[part] = evaluate_tagging(model.code_, of, said, baseline, seed=fit.seed)
             if part == shown:
                 tags, chances = [one.tags for one in said], [one.probabilities for one in said]
-                worst = worst_sentences(of.tokens, of.tags, tags, chances, rows=of.rows)
+                right = model.code_.tagging(of.tags).tags
+                worst = worst_sentences(of.tokens, right, tags, chances, rows=of.rows)
     judged = tagging_verdict(metrics[shown], shown)
     notes = _notes(model, training, held_back=not own and request.validation is None and held is not None)
     name = Path(request.data).name

@@ -50,7 +50,7 @@ def find_scheme(rows: Iterable[Sequence[str]]) -> str | None:
         rows: the tags of every sentence.
     """
     marks: set[str] = set()
-    lonely_begin = 0
+    lonely = {"B": 0, "I": 0}  # with no span of their own type right before them
     seen = False
     for tags in rows:
         before = OUTSIDE
@@ -61,14 +61,15 @@ def find_scheme(rows: Iterable[Sequence[str]]) -> str | None:
                     return None
                 seen = True
                 marks.add(match[1])
-                lonely_begin += match[1] == "B" and before[2:] != match[2]
+                if match[1] in lonely and before[2:] != match[2]:
+                    lonely[match[1]] += 1
             before = tag
     if not seen:
         return None
     if marks & set("ESLU"):
         return "BIOES"
-    # In IOB1 a B- always has a span of its own type before it.
-    return "BIO" if lonely_begin or "I" not in marks else "IOB1"
+    # In IOB1 a B- has a span of its own type before it, in BIO an I- has; some of either may be mistakes.
+    return "IOB1" if lonely["I"] > lonely["B"] else "BIO"
 
 
 def read_spans(tags: Sequence[str], scheme: str) -> tuple[list[Span], int]:

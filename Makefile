@@ -17,7 +17,7 @@ help:  ## show this list
 
 install: $(STAMP)  ## make .venv and install seqwise with its development tools
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt Makefile
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev --editable '.[demo,imbalance,search,text,tune]'

@@ -19,11 +19,11 @@ from seqwise.embeddings.slices import Progress
 from seqwise.embeddings.workers import run_workers
 from seqwise.errors import DataError, DivergenceError
 from seqwise.kernels.cpu import glove_step
+from seqwise.kernels.cpu.memory import aligned_zeros
 from seqwise.kernels.cpu.target import host
 
 SLICE = 1 << 15
 """Cells of a slice."""
-_ALIGNMENT = 64
 
 
 class GloveTrainer:
@@ -55,7 +55,7 @@ class GloveTrainer:
         self._lanes, self._columns = lanes, -(-(size + 2) // lanes)
         width = self._columns * lanes
         # Rows of words, then of contexts: parameters, then their sums of squares. See the kernel for the last two columns.
-        self._rows = _aligned((2, len(counts), 2 * width), dtype)
+        self._rows = aligned_zeros((2, len(counts), 2 * width), dtype)
         random = np.random.default_rng(settings.seed)
         for side, (bias, one) in enumerate(((size, size + 1), (size + 1, size))):
             rows = self._rows[side]
@@ -194,7 +194,7 @@ class _Run:
     def work(self, _: int, stop: threading.Event) -> None:
         """One thread: slices until there are no more."""
         trainer, settings = self._trainer, self._trainer.settings
-        room = _aligned((3, trainer._lanes), trainer.dtype)
+        room = aligned_zeros((3, trainer._lanes), trainer.dtype)
         constants = np.array([np.log(settings.x_max), settings.alpha, settings.first_rate], trainer.dtype)
         block = trainer.arguments(self._cells, room, constants)
         index = glove_step.FIELDS.index
@@ -221,11 +221,3 @@ class _Run:
             last = min(first + SLICE, len(self._cells))
             self.start += last - first
             return half % 2 == 1, first, last
-
-
-def _aligned(shape: tuple[int, ...], dtype: str) -> NDArray:
-    """Zeros that begin on a cache line."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    memory = np.zeros(size + _ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % _ALIGNMENT
-    return memory[start : start + size].view(dtype).reshape(shape)

@@ -21,9 +21,8 @@ from seqwise.embeddings.slices import LONGEST, Schedule, SliceTrainer, slice_see
 from seqwise.embeddings.subwords import Subwords
 from seqwise.errors import ConfigurationError
 from seqwise.kernels.cpu import word_windows
+from seqwise.kernels.cpu.memory import aligned_zeros
 from seqwise.kernels.cpu.target import host
-
-_ALIGNMENT = 64
 
 
 class WindowTrainer(SliceTrainer):
@@ -71,7 +70,7 @@ class WindowTrainer(SliceTrainer):
         self.columns = -(-settings.size // self.lanes)
         width = self.columns * self.lanes
         rows = vocabulary + (len(subwords.used) if subwords is not None else 0)
-        self._inputs, self._outputs = (_aligned((n, width), dtype) for n in (rows, vocabulary))
+        self._inputs, self._outputs = (aligned_zeros((n, width), dtype) for n in (rows, vocabulary))
         self.inputs, self.outputs = self._inputs[:, : settings.size], self._outputs[:, : settings.size]
         self.first_vectors(self.inputs)
         keep = keep_probabilities(counts, settings.sample, settings.sample_formula)
@@ -138,13 +137,13 @@ class WindowTrainer(SliceTrainer):
             "rows": np.zeros(rows, np.int64),
             "around": np.zeros(around, np.int64),
             "mean": np.zeros(2, np.int64),
-            "means": _aligned((2, self.columns * self.lanes), self.dtype),
+            "means": aligned_zeros((2, self.columns * self.lanes), self.dtype),
             "targets": np.zeros(groups * self.shape.targets, np.int64),
-            "labels": _aligned((groups, self.lanes), self.dtype),
-            "rates": _aligned((groups, self.lanes), self.dtype),
-            "shifts": _aligned((groups, self.lanes), self.dtype),
-            "scores": _aligned((around * self.shape.places + 2 * self.lanes,), self.dtype),
-            "loss": _aligned((self.lanes,), self.dtype),
+            "labels": aligned_zeros((groups, self.lanes), self.dtype),
+            "rates": aligned_zeros((groups, self.lanes), self.dtype),
+            "shifts": aligned_zeros((groups, self.lanes), self.dtype),
+            "scores": aligned_zeros((around * self.shape.places + 2 * self.lanes,), self.dtype),
+            "loss": aligned_zeros((self.lanes,), self.dtype),
             "rate": np.zeros(1, self.dtype),
         }
         scratch["mean"][:] = scratch["means"].ctypes.data + np.arange(2) * scratch["means"].strides[0]
@@ -156,11 +155,3 @@ class WindowTrainer(SliceTrainer):
 def _state(seed: int, epoch: int, start: int) -> int:
     """The state of the kernel's random numbers for a slice."""
     return int(slice_seed(seed, epoch, start).generate_state(1, np.uint64).astype(np.int64)[0])
-
-
-def _aligned(shape: tuple[int, ...], dtype: str) -> NDArray:
-    """Zeros that begin on a cache line."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    memory = np.zeros(size + _ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % _ALIGNMENT
-    return memory[start : start + size].view(dtype).reshape(shape)

@@ -21,6 +21,8 @@ from seqwise.text import TextPipeline
 from seqwise.text.vocabulary import EOS, PAD, UNK
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from seqwise.models import LanguageNetwork
 
 WINDOW = 512  # steps read at once
@@ -187,19 +189,14 @@ class LanguagePredictor:
         network.load_state_dict(self.network.state_dict())
         network.eval()
         parameters: list[torch.Tensor] = list(network.parameters())
-        read = np.concatenate([[self.start], symbols[:-1]]).astype(np.int64)
-        result, states = np.empty(len(symbols)), network.start(1)
-        for begin in range(0, len(symbols), steps):
-            here = slice(begin, begin + steps)
-            given, wanted = (torch.from_numpy(part[here].astype(np.int64)).to(self._device) for part in (read, symbols))
-            losses, reading = network.losses(given[None], wanted[None], states)
-            states = tuple(state.detach() for state in reading.states)
-            result[here] = losses[0].detach().double().cpu().numpy()
+        parts = []
+        for losses in self._windows(network, symbols[None], steps):
+            parts.append(losses[0].detach().double().cpu().numpy())
             gradients = torch.autograd.grad(losses.mean(), parameters)
             norm = float(torch.nn.utils.get_total_norm(gradients))
             with torch.no_grad():
                 torch._foreach_add_(parameters, list(gradients), alpha=-rate / max(1.0, norm))
-        return result
+        return np.concatenate(parts) if parts else np.empty(0)
 
     def score(self, texts: Sequence[Any]) -> list[ScoredText]:
         """How probable each text is, on its own: nothing is read before it.
@@ -220,15 +217,8 @@ class LanguagePredictor:
             targets = np.full((len(part), max(map(len, part))), PAD, np.int64)
             for i, row in enumerate(part):
                 targets[i, : len(row)] = row
-            read = np.concatenate([np.full((len(part), 1), self.start), targets[:, :-1]], axis=1)
-            states, losses = self.network.start(len(part)), []
             with torch.no_grad():
-                for first in range(0, targets.shape[1], WINDOW):
-                    here = slice(first, first + WINDOW)
-                    given, wanted = (torch.from_numpy(a[:, here].copy()).to(self._device) for a in (read, targets))
-                    values, reading = self.network.losses(given, wanted, states)
-                    states = reading.states
-                    losses.append(values.double().cpu().numpy())
+                losses = [of.double().cpu().numpy() for of in self._windows(self.network, targets, WINDOW)]
             together = -np.concatenate(losses, axis=1)
             for i, row in enumerate(part):
                 text = texts[begin + i]
@@ -291,6 +281,25 @@ class LanguagePredictor:
     @property
     def _device(self) -> Any:
         return self.network.embedding.weight.device
+
+    def _windows(self, network: LanguageNetwork, targets: np.ndarray, steps: int) -> Iterator[Tensor]:
+        """-log P of some steps of all rows after the other, (B, T) each; the state is carried over, gradients are not.
+
+        Args:
+            network: that reads; it may change from window to window.
+            targets: symbols, (B, all steps); padding has no loss.
+            steps: T at most.
+        """
+        import torch
+
+        read = np.concatenate([np.full((len(targets), 1), self.start), targets[:, :-1]], axis=1)
+        states = network.start(len(targets))
+        for begin in range(0, targets.shape[1], steps):
+            here = slice(begin, begin + steps)
+            given, wanted = (torch.from_numpy(of[:, here].astype(np.int64)).to(self._device) for of in (read, targets))
+            losses, reading = network.losses(given, wanted, states)
+            states = tuple(state.detach() for state in reading.states)
+            yield losses
 
     def _after(self, prompt: str) -> tuple[np.ndarray, Any]:
         """log P of what comes after a prompt, (1, V - 1), and the states."""

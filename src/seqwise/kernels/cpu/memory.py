@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 _ALIGNMENT = 64  # bytes of a cache line
 _KEPT_BYTES = 1 << 30  # free blocks beyond this go back to the system
@@ -90,3 +91,11 @@ POOL = Pool()
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=POOL.renew_lock)
+
+
+def aligned_zeros(shape: tuple[int, ...], dtype: str) -> NDArray:
+    """Zeros that begin on a cache line."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.zeros(size + _ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    return memory[start : start + size].view(dtype).reshape(shape)

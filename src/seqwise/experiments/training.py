@@ -5,12 +5,10 @@ from __future__ import annotations
 import time
 from copy import copy
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from seqwise.errors import ConfigurationError, DataError
 from seqwise.estimators.decisions import describe_decisions
-from seqwise.experiments.configuration import Configuration
 from seqwise.experiments.decisions import NEVER, DecisionRequest
 from seqwise.experiments.figures import Evaluated, figures_beside_baseline, stated_costs, verdict
 from seqwise.experiments.fitting import baseline_thresholds, fit_baseline_on, fit_model
@@ -18,71 +16,36 @@ from seqwise.experiments.folders import check_destination, clear_model
 from seqwise.experiments.reading import NO_SEPARATOR, Say, TrainingData, read_training_data
 from seqwise.experiments.reporting import RunRecord, save_report
 from seqwise.experiments.stored_baseline import save_baseline
+from seqwise.experiments.tasks import TaskOutcome, TaskRequest
 from seqwise.prediction import Decisions, resolve_device
 
 
 @dataclass(frozen=True)
-class TrainingRequest:
-    """What to train, and where to.
+class TrainingRequest(TaskRequest):
+    """Which classifier to train, and where to.
 
     Attributes:
-        data: a file, a folder, or the name of a data set.
-        configuration: every section.
-        folder: for the model.
-        validation: validation data; None holds back a part of `data`, unless it has one.
-        test: test data, only evaluated.
         positive: the class of interest of two.
         decisions: thresholds and calibration to choose on the validation part.
-        overwrite: replace the model in the folder.
-        resume: go on where an interrupted run stopped.
-        started: when the program began, on `time.monotonic`, if it did something before; the time budget counts from there.
     """
 
-    data: str
-    configuration: Configuration
-    folder: Path
-    validation: str | None = None
-    test: str | None = None
     positive: str | None = None
     decisions: DecisionRequest = field(default_factory=DecisionRequest)
-    overwrite: bool = False
-    resume: bool = False
-    started: float | None = None
 
 
 @dataclass(frozen=True)
-class TrainingOutcome:
+class TrainingOutcome(TaskOutcome):
     """What came out.
 
     Attributes:
-        folder: where the model is.
-        metrics: content of `metrics.json`: "validation" and "test", as far as there were such examples.
         parts: validation figures of each part of the model alone.
-        verdict: one sentence: has the model earned its place beside the baseline?
-        notes: what a person should know about the data.
-        seconds: the whole run.
-        interrupted: whether Ctrl-C ended it; the figures are those of the best model until then.
     """
 
-    folder: Path
-    metrics: dict[str, Any]
     parts: dict[str, dict[str, float]]
-    verdict: str
-    notes: list[str]
-    seconds: float
-    interrupted: bool
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of `seqwise train --json`."""
-        return {
-            **self.metrics,
-            "parts": self.parts,
-            "verdict": self.verdict,
-            "notes": self.notes,
-            "folder": str(self.folder),
-            "seconds": round(self.seconds, 1),
-            "interrupted": self.interrupted,
-        }
+        return {**self.metrics, "parts": self.parts, **super().to_dict()}
 
 
 def run_training(request: TrainingRequest, say: Say = lambda message: None) -> TrainingOutcome:

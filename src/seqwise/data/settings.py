@@ -11,6 +11,15 @@ class DataSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     text: str | None = Field(default=None, description="column of the texts; a named data set knows its own")
+    frames: tuple[str, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="columns of numbers instead of texts: a list of vectors or numbers a row, or the path of a .wav file; "
+        "several are joined channel by channel",
+    )
+    target: str | None = Field(
+        default=None, description="column of what comes out where that is no class: texts, sequences, numbers"
+    )
     label: str | None = Field(default=None, description="column of the classes; a named data set knows its own")
     separator: str | None = Field(
         default=None,

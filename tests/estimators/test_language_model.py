@@ -8,7 +8,8 @@ from sklearn.base import clone
 from seqwise.errors import ConfigurationError, DataError, ModelFolderError
 from seqwise.estimators.language import LanguageModel, split_end
 from seqwise.prediction import Predictor
-from seqwise.prediction.language import LanguagePredictor, Sampling, draw
+from seqwise.prediction.language import LanguagePredictor
+from seqwise.prediction.sampling import Sampling, draw
 from seqwise.text.vocabulary import EOS, UNK
 from tolerances import assert_close
 

@@ -91,7 +91,8 @@ def generate(
       seqwise generate lm --temperature 0.7 --top-k 40 --count 3 --seed 1
       seqwise generate lm --prompt "The boy ate a" --next 10
     """
-    from seqwise.prediction.language import LanguagePredictor, Sampling
+    from seqwise.prediction.language import LanguagePredictor
+    from seqwise.prediction.sampling import Sampling
 
     samplings = [Sampling(temperature, top_k, top_p, max_tokens, seed + i) for i in range(count)]
     predictor = LanguagePredictor.load(folder, device)

@@ -21,7 +21,8 @@ from seqwise.errors import ConfigurationError, DataError
 from seqwise.estimators.sections import section_from
 from seqwise.models import LanguageNetwork, LanguageSettings, SavedLanguageModel
 from seqwise.prediction import FolderContent, write_folder
-from seqwise.prediction.language import LanguagePredictor, Sampling, ScoredText
+from seqwise.prediction.language import LanguagePredictor, ScoredText
+from seqwise.prediction.sampling import Sampling
 from seqwise.text import TextPipeline, TextSettings
 from seqwise.training import Callback, Progress, TrainingSettings, train
 

@@ -27,7 +27,8 @@ from seqwise.experiments.reading import Say
 from seqwise.experiments.tasks import TaskOutcome, TaskRequest
 from seqwise.metrics.language import language_metrics
 from seqwise.prediction import add_piece, resolve_device
-from seqwise.prediction.language import LanguagePredictor, Sampling
+from seqwise.prediction.language import LanguagePredictor
+from seqwise.prediction.sampling import Sampling
 from seqwise.text.vocabulary import SPECIAL_TOKENS, UNK
 from seqwise.training import Callback, Progress
 

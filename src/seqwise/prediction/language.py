@@ -17,8 +17,9 @@ from seqwise.errors import ConfigurationError, DataError, ModelFolderError
 from seqwise.prediction.device import resolve_device
 from seqwise.prediction.folder import FolderContent, read_folder
 from seqwise.prediction.restoring import RestoredModel, restore
+from seqwise.prediction.sampling import Joining, Sampling, draw
 from seqwise.text import TextPipeline
-from seqwise.text.vocabulary import EOS, PAD, UNK
+from seqwise.text.vocabulary import EOS, PAD
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,37 +62,6 @@ class ScoredText:
             "perplexity": self.perplexity,
             "tokens": [[token, value] for token, value in zip(self.tokens, self.log_probabilities, strict=True)],
         }
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How the next symbol is drawn.
-
-    Attributes:
-        temperature: logits are divided by it; 0 takes the most probable symbol.
-        top_k: only the k most probable; None: all.
-        top_p: only the most probable that together have at least this probability; 1: all.
-        max_tokens: of a text.
-        seed: of the draws.
-    """
-
-    temperature: float = 1.0
-    top_k: int | None = None
-    top_p: float = 1.0
-    max_tokens: int = 100
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        wrong = {
-            "temperature is a number from 0 on": not 0 <= self.temperature < math.inf,
-            "top-k is at least 1": self.top_k is not None and self.top_k < 1,
-            "top-p is above 0 and at most 1": not 0 < self.top_p <= 1,
-            "max-tokens is at least 1": self.max_tokens < 1,
-            "seed is not below 0": self.seed < 0,
-        }
-        for rule, broken in wrong.items():
-            if broken:
-                raise ConfigurationError(rule)
 
 
 class RestoredLanguageModel(RestoredModel, Protocol):
@@ -269,7 +239,7 @@ class LanguagePredictor:
         sampling = sampling or Sampling()
         random = np.random.default_rng(sampling.seed)
         logs, states = self._after(prompt)
-        pieces = _Joining(self.pipeline.settings.unit, begins=not prompt)
+        pieces = Joining(self.pipeline.settings.unit, begins=not prompt)
         for _ in range(sampling.max_tokens):
             symbol = draw(logs[0], sampling, random)
             if symbol == EOS:
@@ -312,53 +282,6 @@ class LanguagePredictor:
             reading = self.network.read(read, self.network.start(1))
             logs = self.network.log_probabilities(reading.outputs[:, -1])
         return logs.double().cpu().numpy(), tuple(state.contiguous() for state in reading.states)
-
-
-def draw(logs: np.ndarray, sampling: Sampling, random: np.random.Generator) -> int:
-    """Draw a symbol.
-
-    Args:
-        logs: log P of every symbol but padding, (V - 1,).
-        sampling: temperature, top_k, top_p.
-        random: where chance comes from.
-
-    Returns:
-        The symbol's number; never that of <unk>, which is rejected and drawn again, unless nothing else can come.
-    """
-    scores = logs.copy()
-    if np.isfinite(np.delete(scores, UNK - 1)).any():
-        scores[UNK - 1] = -np.inf  # to reject and redraw is to draw from the others
-    if sampling.temperature == 0:
-        return int(scores.argmax()) + 1
-    scores = (scores - scores.max()) / sampling.temperature
-    order = np.argsort(-scores, kind="stable")
-    if sampling.top_k is not None:
-        order = order[: sampling.top_k]
-    shares = np.exp(scores[order])
-    shares /= shares.sum()
-    if sampling.top_p < 1:
-        enough = int(np.searchsorted(np.cumsum(shares), sampling.top_p)) + 1
-        order, shares = order[:enough], shares[:enough] / shares[:enough].sum()
-    return int(random.choice(order, p=shares)) + 1
-
-
-class _Joining:
-    """From symbols to text: words with spaces between them, characters and sub-words without."""
-
-    def __init__(self, unit: str, *, begins: bool) -> None:
-        self._unit, self._begins = unit, begins
-
-    def next(self, token: str) -> str:
-        begins, self._begins = self._begins, False
-        if self._unit == "characters":
-            return token
-        if self._unit in ("bpe", "unigram"):
-            piece = token.replace("▁", " ")
-            return piece.removeprefix(" ") if begins else piece
-        return token if begins or (self._unit == "words" and token in _CLOSING) else f" {token}"
-
-
-_CLOSING = frozenset(".,;:!?)]}%'\"…")
 
 
 def _checked(texts: Sequence[Any]) -> Sequence[Any]:

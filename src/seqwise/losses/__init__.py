@@ -50,11 +50,14 @@ from seqwise.losses.regression import (
     binary_cross_entropy_gradient,
     categorical_cross_entropy,
     categorical_cross_entropy_gradient,
+    huber_error,
+    huber_error_gradient,
     linear_gradients,
     linear_scores,
     squared_error,
     squared_error_gradient,
 )
+from seqwise.losses.regression_settings import RegressionSettings, target_losses, target_weights
 from seqwise.losses.settings import LOSS_PARAMETERS, LOSSES, SAMPLERS, ImbalanceSettings
 from seqwise.losses.treatments import TREATMENTS, Treatment, find_treatment
 
@@ -73,6 +76,7 @@ __all__ = [
     "LDAMLoss",
     "LinearGradients",
     "LogitAdjustedLoss",
+    "RegressionSettings",
     "TrainingLoss",
     "Treatment",
     "WeightedCrossEntropy",
@@ -98,6 +102,8 @@ __all__ = [
     "focal",
     "focal_gradient",
     "focal_hessian",
+    "huber_error",
+    "huber_error_gradient",
     "label_pairs",
     "ldam",
     "ldam_gradient",
@@ -110,6 +116,8 @@ __all__ = [
     "make_loss",
     "squared_error",
     "squared_error_gradient",
+    "target_losses",
+    "target_weights",
     "weighted_cross_entropy",
     "weighted_cross_entropy_gradient",
     "weighted_cross_entropy_hessian",

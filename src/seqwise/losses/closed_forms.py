@@ -88,6 +88,7 @@ _REGRESSIONS = (
     _make_regression(
         "linear_absolute_error", regression.absolute_error, regression.absolute_error_gradient, _draw_near
     ),
+    _make_regression("linear_huber_error", regression.huber_error, regression.huber_error_gradient, _draw_near),
     _make_regression(
         "logistic", regression.binary_cross_entropy, regression.binary_cross_entropy_gradient, _draw_two_classes
     ),

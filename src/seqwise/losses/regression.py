@@ -150,6 +150,51 @@ def absolute_error_gradient(predictions: Tensor, targets: Tensor) -> Tensor:
     return (predictions - targets).sign()
 
 
+def huber_error(predictions: Tensor, targets: Tensor, delta: float = 1.0) -> Tensor:
+    """Return e^2 / 2 of each example where |e| <= delta, and delta (|e| - delta / 2) beyond, with e = z - y.
+
+    Least squares near the target, least absolute deviations far from it: the gradient shrinks near the optimum, and an
+    outlier pulls with delta at the most. Up to constants it is the negative log likelihood of noise that is Gaussian in
+    the middle with the tails of a Laplace distribution. When NOT to use it: where the mean itself is wanted of targets
+    whose noise is skewed; it then answers something between mean and median.
+
+    Args:
+        predictions: z, of any shape.
+        targets: y, of the same shape, any finite number.
+        delta: where the parabola becomes a line, above 0, in the unit of y.
+
+    Returns:
+        One value per example, in float32 at least.
+
+    Raises:
+        DataError: the shapes differ, or delta is not above 0.
+
+    Source:
+        Huber 1964, Robust estimation of a location parameter.
+    """
+    predictions, targets = _prepare(predictions, targets)
+    if not delta > 0:
+        raise DataError(f"delta of the Huber error must be above 0, got {delta}")
+    distance = (predictions - targets).abs()
+    return torch.where(distance <= delta, distance.square() / 2, delta * (distance - delta / 2))
+
+
+def huber_error_gradient(predictions: Tensor, targets: Tensor, delta: float = 1.0) -> Tensor:
+    """Return delta_z = dL/dz of each example.
+
+    Derivation: d(e^2 / 2)/de = e within, d(delta |e|)/de = delta sign(e) beyond, which meet at |e| = delta; de/dz = 1, so
+
+        delta_z = min(max(z - y, -delta), delta)
+
+    Args:
+        predictions: as in `huber_error`; `targets` and `delta` too.
+        targets: y.
+        delta: where the gradient stops to grow.
+    """
+    predictions, targets = _prepare(predictions, targets)
+    return (predictions - targets).clamp(-delta, delta)
+
+
 def binary_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     """Return -(y log p + (1 - y) log(1 - p)) with p = sigmoid(z) of each example: logistic regression.
 

@@ -15,6 +15,9 @@ import torch
 from seqwise.errors import ConfigurationError
 from seqwise.training.run import Run, Validate
 
+LOWER_IS_BETTER = frozenset({"log_loss", "mae", "rmse"})
+"""Validation figures of which less is better."""
+
 
 class Callback:
     """Looks on at fixed moments of a fit; may set `run.stop`. What `state` returns is in every checkpoint."""
@@ -127,7 +130,7 @@ class BestWeights(Callback):
 
     def __init__(self, metric: str, patience: int | None) -> None:
         self._metric, self._patience, self._waited = metric, patience, 0
-        self._sign = -1.0 if metric == "log_loss" else 1.0
+        self._sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
 
     def on_epoch(self, run: Run, record: dict[str, Any]) -> None:
         """Compare with the best so far; a metric that is not a number never is better."""

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from seqwise.data.arrow_lists import is_list, numbers_of_lists
 from seqwise.data.files import uncompressed
+from seqwise.data.numbers import Numbers
 from seqwise.data.tables import CHUNK_BYTES, Chunk, Table
 from seqwise.errors import DataError, FileError
 
@@ -48,6 +50,26 @@ class ParquetTable(Table):
                 raise
             except (pyarrow.ArrowException, OSError) as error:
                 raise FileError(f"{self.name} is damaged: {_first_line(error)}") from None
+
+    def numbers(self, column: str) -> Numbers:
+        """See `Table.numbers`; the numbers are never Python objects."""
+        import pyarrow
+
+        self.require(column)
+        with self._open() as file:
+            try:
+                chunks = file.read(columns=[column]).column(column).chunks
+            except pyarrow.ArrowMemoryError:
+                raise
+            except (pyarrow.ArrowException, OSError) as error:
+                raise FileError(f"{self.name} is damaged: {_first_line(error)}") from None
+        if not is_list(self._types[column]):
+            return super().numbers(column)
+
+        def fail(row: int, what: str) -> DataError:
+            return DataError(f"{self.name}, {self.place(row)}: column {column!r}: {what}")
+
+        return numbers_of_lists(chunks, fail)
 
     def place(self, row: int) -> str:
         """See `Table.place`."""

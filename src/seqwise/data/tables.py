@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seqwise.data.files import COMPRESSIONS, compression_of, format_of
+from seqwise.data.numbers import Numbers, numbers_of_values
 from seqwise.errors import DataError, FileError
 
 Chunk = dict[str, list[Any]]
@@ -56,6 +57,17 @@ class Table(ABC):
     @abstractmethod
     def types(self) -> dict[str, str]:
         """Column -> type of its values, as far as the file or its first rows tell."""
+
+    def numbers(self, column: str) -> Numbers:
+        """A column of lists of numbers, or of lists of vectors, as flat arrays in memory.
+
+        Raises:
+            DataError: a row holds something else; names it.
+        """
+        values = (value for chunk in self.iter_chunks(columns=[column]) for value in chunk[column])
+        return numbers_of_values(
+            values, lambda row, what: DataError(f"{self.name}, {self.place(row)}: column {column!r}: {what}")
+        )
 
     def require(self, column: str, what: str = "column") -> None:
         """Checks that a column exists.

@@ -1,0 +1,277 @@
+"""From frames to what a network reads: fitted on training data, saved, and the same for every later sequence.
+
+Axis letters: n sequences, N steps of all together, D channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqwise.data.frames import Frames, first_infinite
+from seqwise.errors import ConfigurationError, DataError
+from seqwise.models.frame_settings import FrameSettings
+from seqwise.models.spectra import Spectrum, slopes
+from seqwise.text.ragged import offsets_of
+
+LOWEST_SOUND = 2000.0  # steps a second from which one channel is taken for sound
+CHUNK = 2**20  # steps whose sums are taken at once
+LARGEST_FACTOR = 1000  # of the fraction by which a rate is changed
+
+
+class FrameFeatures:
+    """Frames as a network reads them; see `FrameSettings` for what is done.
+
+    Args:
+        settings: "auto" is decided in `fit`.
+
+    Attributes:
+        settings: with "auto" decided once fitted.
+        rate: steps a second of the training data (after resampling, before spectra), or None.
+        channels: D of the frames that are given.
+        size: numbers of a resulting step.
+        reduction: how many given steps a resulting one stands for.
+    """
+
+    def __init__(self, settings: FrameSettings | None = None) -> None:
+        self.settings = settings or FrameSettings()
+        self.rate: float | None = None
+        self.names: tuple[str, ...] | None = None
+        self.channels = 0
+        self._fill = self._mean = self._deviation = np.empty(0, np.float32)
+
+    def fit(self, frames: Iterable[Any]) -> FrameFeatures:
+        """Learn rate, channels, means and deviations from training data.
+
+        Args:
+            frames: `Frames`, or arrays (T, D).
+
+        Raises:
+            DataError: a channel has no number at all, or a number is infinite, or missing and `missing` is "refuse".
+            ConfigurationError: spectra are wanted, and the frames have several channels or no known rate.
+        """
+        self._fit(Frames.from_rows(frames))
+        return self
+
+    def fit_encode(self, frames: Iterable[Any]) -> Frames:
+        """Fit on frames and return them encoded; the work is done once."""
+        return self._shortened(self._fit(Frames.from_rows(frames)))
+
+    def encode(self, frames: Iterable[Any]) -> Frames:
+        """Return frames as a network reads them: no number is missing, every sequence has at least one step.
+
+        Args:
+            frames: `Frames`, or arrays (T, D).
+
+        Raises:
+            DataError: another number of channels than in training, a sequence without steps, or a number that is infinite,
+                or missing and `missing` is "refuse"; names the sequence, counted from 1.
+        """
+        if not self.channels:
+            raise ValueError("the features are not fitted")
+        return self._shortened(self._normalised(self._described(self._complete(Frames.from_rows(frames)))))
+
+    @property
+    def size(self) -> int:
+        """Numbers of a resulting step."""
+        described = self.channels if self._spectrum is None else self._spectrum.size
+        return described * (1 + self.settings.deltas) * self.settings.stack
+
+    @property
+    def reduction(self) -> int:
+        """How many given steps a resulting one stands for."""
+        return self.settings.stride * (1 if self._spectrum is None else self._spectrum.hop)
+
+    def note(self, frames: Frames) -> str | None:
+        """A sentence on what encoding does to these frames that a person should know, or None."""
+        if not self._resamples(frames):
+            return None
+        return f"The frames have {frames.rate:g} steps a second and were resampled to {self.rate:g}."
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the model folder keeps."""
+        return {
+            "settings": self.settings.model_dump(),
+            "rate": self.rate,
+            "channels": self.channels,
+            "names": None if self.names is None else list(self.names),
+            "fill": self._fill.tolist(),
+            "mean": self._mean.tolist(),
+            "deviation": self._deviation.tolist(),
+        }
+
+    @classmethod
+    def from_dict(cls, saved: Mapping[str, Any]) -> FrameFeatures:
+        """Return the features that `to_dict` described.
+
+        Raises:
+            DataError: they are damaged.
+        """
+        features = cls(FrameSettings.model_validate(saved["settings"]))
+        features.rate, features.channels = saved["rate"], int(saved["channels"])
+        features.names = None if saved["names"] is None else tuple(map(str, saved["names"]))
+        features._fill, features._mean, features._deviation = (
+            np.asarray(saved[name], dtype=np.float32) for name in ("fill", "mean", "deviation")
+        )
+        size = features.size // features.settings.stack
+        shapes = [array.shape for array in (features._fill, features._mean, features._deviation)]
+        if shapes != [(features.channels,), (size,), (size,)] or not (features._deviation > 0).all():
+            raise DataError("the saved means and deviations do not fit the channels")
+        return features
+
+    @property
+    def _spectrum(self) -> Spectrum | None:
+        settings = self.settings
+        if settings.features not in ("log_mel", "mfcc") or self.rate is None:
+            return None
+        return Spectrum(
+            rate=self.rate,
+            window=round(settings.window * self.rate),
+            hop=round(settings.hop * self.rate),
+            bands=settings.bands,
+            coefficients=settings.coefficients if settings.features == "mfcc" else None,
+        )
+
+    def _fit(self, frames: Frames) -> Frames:
+        """Learn what is to be learned; return the frames normalised."""
+        if not len(frames):
+            raise DataError("there are no frames to learn from")
+        self._decide(frames)
+        self._fill = self._means(frames)
+        described = self._described(self._complete(frames))
+        self._mean = np.zeros(described.channels, np.float32)
+        self._deviation = np.ones(described.channels, np.float32)
+        if self.settings.normalise == "channel":
+            self._mean, self._deviation = _moments(described.values)
+        return self._normalised(described)
+
+    def _decide(self, frames: Frames) -> None:
+        self.channels, self.names = frames.channels, frames.names
+        settings = self.settings
+        self.rate = settings.rate or frames.rate
+        chosen = settings.features
+        if chosen == "auto":
+            sound = self.channels == 1 and self.rate is not None and self.rate >= LOWEST_SOUND
+            chosen = "log_mel" if sound else "none"
+        elif chosen != "none" and self.channels != 1:
+            raise ConfigurationError(
+                f"frames.features {chosen} is for one channel of sound, and the frames have {self.channels} channels"
+            )
+        elif chosen != "none" and self.rate is None:
+            raise ConfigurationError(
+                f"frames.features {chosen} needs the number of steps a second, which the data do not tell: set frames.rate"
+            )
+        self.settings = settings.model_copy(update={"features": chosen})
+        assert self.size  # a window or a hop that does not go with the rate is refused here
+
+    def _means(self, frames: Frames) -> NDArray[np.float32]:
+        """(D,) means of the numbers that are there."""
+        present = ~np.isnan(frames.values)
+        counts = present.sum(axis=0)
+        if len(empty := np.flatnonzero(counts == 0)):
+            name = f" ({self.names[empty[0]]})" if self.names is not None else ""
+            raise DataError(f"channel {empty[0] + 1}{name} of the frames has no number at all")
+        sums = np.zeros(frames.channels)
+        for start in range(0, len(frames.values), CHUNK):
+            part = slice(start, start + CHUNK)
+            sums += np.where(present[part], frames.values[part], 0).sum(axis=0, dtype=np.float64)
+        return (sums / counts).astype(np.float32)
+
+    def _complete(self, frames: Frames) -> Frames:
+        """Check frames, fill in what is missing, and bring them to the rate of the training data."""
+        if frames.channels != self.channels:
+            given, known = (f"{count} channel{'s' * (count != 1)}" for count in (frames.channels, self.channels))
+            raise DataError(f"the frames have {given}, and the model was trained on {known}")
+        if len(empty := np.flatnonzero(frames.lengths == 0)):
+            raise DataError(f"sequence {empty[0] + 1} has no step")
+        if (place := first_infinite(frames)) is not None:
+            raise DataError(f"sequence {place[0] + 1} holds an infinite number, at step {place[1] + 1}")
+        missing = np.isnan(frames.values)
+        if missing.any():
+            frames = replace(frames, values=self._filled(frames, missing))
+        return self._resampled(frames) if self._resamples(frames) else frames
+
+    def _filled(self, frames: Frames, missing: NDArray[np.bool_]) -> NDArray[np.float32]:
+        if self.settings.missing == "refuse":
+            step = int(np.argwhere(missing)[0][0])
+            row = int(np.searchsorted(frames.offsets, step, side="right")) - 1
+            raise DataError(
+                f"sequence {row + 1} misses a number at step {step - frames.offsets[row] + 1}; frames.missing is 'refuse'"
+            )
+        if self.settings.missing == "mean":
+            return np.where(missing, self._fill, frames.values)
+        # The last step, of the same sequence, at which the channel has a number; before the first one the mean stands in.
+        places = np.where(missing, -1, np.arange(len(missing))[:, None])
+        last = np.maximum.accumulate(places, axis=0)
+        begins = np.repeat(frames.offsets[:-1], frames.lengths)[:, None]
+        known = np.take_along_axis(frames.values, np.maximum(last, 0), axis=0)
+        return np.where(last >= begins, known, self._fill)
+
+    def _resamples(self, frames: Frames) -> bool:
+        return frames.rate is not None and self.rate is not None and frames.rate != self.rate
+
+    def _resampled(self, frames: Frames) -> Frames:
+        from scipy.signal import resample_poly
+
+        assert frames.rate is not None
+        assert self.rate is not None
+        ratio = Fraction(self.rate / frames.rate).limit_denominator(LARGEST_FACTOR)
+        if not ratio:
+            raise DataError(f"frames of {frames.rate:g} steps a second cannot be resampled to {self.rate:g}")
+        rows = [resample_poly(row, ratio.numerator, ratio.denominator, axis=0) for row in frames]
+        changed = Frames.from_rows(rows, self.rate)
+        return replace(changed, names=frames.names, notes=frames.notes)
+
+    def _described(self, frames: Frames) -> Frames:
+        """Spectra and slopes."""
+        spectrum = self._spectrum
+        if spectrum is not None:
+            offsets = offsets_of(spectrum.steps(frames.lengths))
+            frames = Frames(spectrum(frames.values[:, 0], frames.offsets), offsets)
+        parts = [frames.values]
+        for _ in range(self.settings.deltas):
+            parts.append(slopes(parts[-1], frames.offsets))
+        return replace(frames, values=np.concatenate(parts, axis=1), names=None) if len(parts) > 1 else frames
+
+    def _normalised(self, frames: Frames) -> Frames:
+        match self.settings.normalise:
+            case "channel":
+                return replace(frames, values=(frames.values - self._mean) / self._deviation)
+            case "sequence":
+                rows = []
+                for row in frames:
+                    mean, deviation = _moments(row)
+                    rows.append((row - mean) / deviation)
+                return replace(frames, values=np.concatenate(rows))
+        return frames
+
+    def _shortened(self, frames: Frames) -> Frames:
+        """Stacked, thinned out, and cut to the longest that is wanted."""
+        settings = self.settings
+        lengths = frames.lengths
+        kept = np.minimum(-(-lengths // settings.stride), settings.max_length or np.iinfo(np.int64).max)
+        if settings.stack == 1 and (kept == lengths).all():
+            return replace(frames, names=None)
+        offsets = offsets_of(kept)
+        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], kept)
+        begins, last = np.repeat(frames.offsets[:-1], kept), np.repeat(frames.offsets[1:] - 1, kept)
+        # Behind the end of a sequence its last step is repeated.
+        places = [np.minimum(begins + within * settings.stride + ahead, last) for ahead in range(settings.stack)]
+        values = np.concatenate([frames.values[place] for place in places], axis=1)
+        return Frames(values, offsets, notes=frames.notes)
+
+
+def _moments(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and deviation of every channel of (N, D), each (D,); the deviation of a constant channel is 1."""
+    count = len(values)
+    chunks = [values[start : start + CHUNK] for start in range(0, count, CHUNK)]
+    mean = sum((chunk.sum(axis=0, dtype=np.float64) for chunk in chunks), np.zeros(values.shape[1])) / count
+    squares = sum((np.square(chunk - mean).sum(axis=0) for chunk in chunks), np.zeros(values.shape[1]))
+    deviation = np.sqrt(squares / count)
+    constant = deviation <= 1e-6 * np.abs(mean)  # of a channel that does not vary only rounding is left
+    return mean.astype(np.float32), np.where(constant | (deviation == 0), 1.0, deviation).astype(np.float32)

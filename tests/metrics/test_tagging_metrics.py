@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nervaluate import Evaluator
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
 from seqwise.errors import DataError
 from seqwise.metrics.spans import EXACT, FOUND, PARTIAL, TRUE, count_spans, span_figures
 from seqwise.metrics.tagging import Tagging, quick_tagging_figures, tagging_metrics
+from seqwise.text.tag_schemes import Span, read_spans, write_spans
 
 TYPES = ["LOC", "PER"]
 
@@ -46,6 +48,24 @@ def test_spans_are_counted_as_by_trying_every_pairing(true, found):
         exact = set(mine) & set(theirs)
         rest = most_pairs(*([s for s in spans if s not in exact] for spans in (mine, theirs)))
         assert counts[k].tolist() == [len(exact), rest, len(mine), len(theirs)]
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(sentences(), sentences()), min_size=1, max_size=4))
+def test_figures_of_spans_are_those_of_nervaluate(pairs):
+    true, said = (
+        [write_spans([Span(*span) for span in spans], 9, "BIO") for spans in of] for of in zip(*pairs, strict=True)
+    )
+    results = Evaluator(true, said, tags=TYPES, loader="list").evaluate()
+    counts = count_spans(*([read_spans(row, "BIO")[0] for row in of] for of in (true, said)), TYPES).sum(0)
+    for name in set(TYPES) & set(results["entities"]):
+        ours, theirs = span_figures(counts[TYPES.index(name)]), results["entities"][name]
+        for before, strategy in (("", "strict"), ("partial_", "partial")):
+            for figure in ("precision", "recall", "f1"):
+                # Where nothing is there, or nothing found, theirs are 0 and ours undefined.
+                assert np.nan_to_num(ours[before + figure]) == pytest.approx(getattr(theirs[strategy], figure))
+    overall = span_figures(counts.sum(0))
+    assert np.nan_to_num(overall["f1"]) == pytest.approx(results["overall"]["strict"].f1)
 
 
 def test_the_published_example_of_partial_matches():

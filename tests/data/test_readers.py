@@ -110,6 +110,16 @@ def test_json_rows_may_differ_in_their_keys(tmp_path):
     assert table.types() == {"text": "str", "n": "int", "label": "str"}
 
 
+@pytest.mark.parametrize("packed", PACK)
+def test_one_json_list_of_objects_is_a_table_too(tmp_path, packed):
+    rows = [{"a": i, "b": [i]} for i in range(5)] + [{"a": 5, "late": "x"}]
+    table = open_table(file(tmp_path, f"a.json{packed}", PACK[packed](json.dumps(rows, indent=1).encode())))
+    assert table.columns == ["a", "b", "late"]
+    assert everything(table, 4) == {name: [row.get(name) for row in rows] for name in ("a", "b", "late")}
+    assert table.rows == 6
+    assert table.place(3) == "row 4"
+
+
 def test_a_key_that_appears_late_is_not_dropped_in_silence(tmp_path):
     lines = ['{"text": "a"}'] * 1000 + ['{"text": "b", "late": 1}']
     table = open_table(file(tmp_path, "a.jsonl", "\n".join(lines)))
@@ -149,7 +159,15 @@ def test_fasttext_labels_may_stand_anywhere_or_nowhere(tmp_path):
         ("a.csv", "text,label\nä,b\n".encode("utf-16"), FileError, "UTF-16"),
         ("a.jsonl", '{"a": 1}\n\n{"a": }\n', DataError, "line 3 is not JSON"),
         ("a.jsonl", '{"a": 1}\n[1]\n', DataError, "line 2: an object is expected, not list"),
-        ("a.json", '[{"a": 1},\n{"a": 2}]\n', DataError, "one JSON list; one object a line"),
+        (
+            "a.jsonl",
+            '[{"a": 1},\n{"a": 2}]\n',
+            DataError,
+            "one JSON list; one object a line is expected, or the suffix",
+        ),
+        ("a.json", '[{"a": 1},\n 2]\n', DataError, "row 2: an object is expected, not int"),
+        ("a.json", '[{"a": 1},\n{"a": 2\n', DataError, "line 3 is not JSON"),
+        ("a.json", "[" * 100_000, DataError, "is not JSON"),
         ("a.jsonl", '{"a": ' + "[" * 100_000 + "\n", DataError, "line 1 is not JSON"),
         ("a.txt", "ok\n__label__a __label__b two\n", DataError, "line 2 has 2 labels"),
         ("a.parquet", "text,label\n", FileError, "not a Parquet file"),

@@ -97,10 +97,12 @@ def test_an_export_of_label_studio_is_read(tmp_path):
     row = {"id": 1, "data": {"text": "Mr. Smith slept"}, "annotations": [{"id": 7, "result": [mark, rating]}]}
     nothing = {"id": 2, "data": {"text": "Nobody slept"}, "annotations": [{"id": 8, "result": []}]}
     (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n" + json.dumps(nothing))
-    found = read(tmp_path / "a.jsonl")
-    assert found.tokens[0][-2:] == ["Smith", "slept"]
-    assert [tag for tag in found.tags[0] if tag != "O"] == ["B-PER"]
-    assert found.tags[1] == ["O", "O"]
+    (tmp_path / "b.json").write_text(json.dumps([row, nothing], indent=2))
+    for name in ("a.jsonl", "b.json"):
+        found = read(tmp_path / name)
+        assert found.tokens[0][-2:] == ["Smith", "slept"]
+        assert [tag for tag in found.tags[0] if tag != "O"] == ["B-PER"]
+        assert found.tags[1] == ["O", "O"]
 
 
 def test_a_span_that_ends_within_a_token_is_widened_and_counted():

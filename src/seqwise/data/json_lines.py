@@ -34,7 +34,7 @@ class JsonLinesTable(LineTable):
             except (json.JSONDecodeError, RecursionError) as error:
                 reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
                 if number == 1 and line.lstrip().startswith("["):
-                    reason = "the file is one JSON list; one object a line is expected"
+                    reason = "the file is one JSON list; one object a line is expected, or the suffix .json"
                 raise DataError(f"{self.name}, line {number} is not JSON: {reason}") from None
             if not isinstance(values, dict):
                 raise DataError(f"{self.name}, line {number}: an object is expected, not {type(values).__name__}")

@@ -145,8 +145,8 @@ def open_table(path: str | Path) -> Table:
     """The table in a file, whatever its format.
 
     Args:
-        path: a .csv, .tsv, .jsonl (or .json, one object a line), .parquet, fastText .txt, or CoNLL (.conll, .conllu,
-            .bio, .iob) file; each may be compressed as .gz, .xz or .zst.
+        path: a .csv, .tsv, .jsonl (one object a line), .json (the same, or one list of objects), .parquet, fastText .txt, or CoNLL (.conll, .conllu,
+            .bio, .iob) or MIDI (.mid) file; each may be compressed as .gz, .xz or .zst.
 
     Raises:
         FileError: if the file is missing, a folder, empty, unreadable, or of an unknown kind.
@@ -181,18 +181,22 @@ def _readers() -> dict[str, Callable[[Path], Table]]:
     from seqwise.data.conll import ConllTable
     from seqwise.data.delimited import DelimitedTable
     from seqwise.data.json_lines import JsonLinesTable
+    from seqwise.data.json_list import json_table
     from seqwise.data.labelled_text import LabelledTextTable
+    from seqwise.data.midi import MidiTable
     from seqwise.data.parquet import ParquetTable
 
     return {
         ".csv": DelimitedTable,
         ".tsv": DelimitedTable,
         ".jsonl": JsonLinesTable,
-        ".json": JsonLinesTable,
+        ".json": json_table,
         ".parquet": ParquetTable,
         ".txt": LabelledTextTable,
         ".conll": ConllTable,
         ".conllu": ConllTable,
         ".bio": ConllTable,
         ".iob": ConllTable,
+        ".mid": MidiTable,
+        ".midi": MidiTable,
     }

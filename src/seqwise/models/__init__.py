@@ -3,6 +3,7 @@
 from seqwise.metrics.link_functions import sigmoid, softmax
 from seqwise.models.batch import Batch, EncodedExamples, Ngrams
 from seqwise.models.classifier import LinearPart, RecurrentPart, SequenceModel, VectorModel
+from seqwise.models.encoder import Encoder, EncoderSettings
 from seqwise.models.features import TextFeatures
 from seqwise.models.inference import logits_of, probabilities, run_batched
 from seqwise.models.language import LanguageNetwork
@@ -14,10 +15,13 @@ from seqwise.models.settings import ModelSettings
 from seqwise.models.tagger import TaggerNetwork
 from seqwise.models.tagger_features import TaggedExamples, TaggerFeatures
 from seqwise.models.tagger_settings import TaggerSettings
+from seqwise.models.transformer import TransformerDecoder
 
 __all__ = [
     "Batch",
     "EncodedExamples",
+    "Encoder",
+    "EncoderSettings",
     "LanguageNetwork",
     "LanguageSettings",
     "LinearPart",
@@ -35,6 +39,7 @@ __all__ = [
     "TaggerNetwork",
     "TaggerSettings",
     "TextFeatures",
+    "TransformerDecoder",
     "VectorModel",
     "build_tagger",
     "load_model",

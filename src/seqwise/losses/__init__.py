@@ -8,6 +8,7 @@ from seqwise.losses.cross_entropy import (
     weighted_cross_entropy_gradient,
     weighted_cross_entropy_hessian,
 )
+from seqwise.losses.ctc import CTCLoss
 from seqwise.losses.effective_number import (
     class_balanced,
     class_balanced_gradient,
@@ -69,6 +70,7 @@ __all__ = [
     "TREATMENTS",
     "AsymmetricLoss",
     "BalancedSoftmaxLoss",
+    "CTCLoss",
     "ClassBalancedLoss",
     "ClosedForm",
     "FocalLoss",

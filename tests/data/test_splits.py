@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqwise.data import stratified_split
+from seqwise.data import grouped_split, stratified_split
 from seqwise.errors import ConfigurationError, DataError
 
 
@@ -49,3 +49,24 @@ def test_no_share_keeps_everything():
 def test_a_share_or_seed_out_of_range_is_refused(share, seed):
     with pytest.raises(ConfigurationError):
         stratified_split(["a", "a"], share, seed)
+
+
+def test_groups_stay_together_and_about_the_share_is_held_back():
+    speakers = [f"train/{name}/{i}" for name in "abcdefghij" for i in range(10)]
+    kept, held = grouped_split(speakers, 0.2, 0, pattern="/(.)/")
+    assert sorted([*kept, *held]) == list(range(100))
+    assert len(held) == 20
+    assert not {speakers[i][6] for i in kept} & {speakers[i][6] for i in held}
+    again = grouped_split([text[6] for text in speakers], 0.2, 0)
+    assert all(np.array_equal(one, other) for one, other in zip((kept, held), again, strict=True))
+    assert len(grouped_split(speakers, 0.0, 0)[1]) == 0
+    assert len(grouped_split(["a", "b", "b", "b"], 0.01, 0)[1]) in (1, 3)  # at least one group, never all
+
+
+def test_groups_that_cannot_be_split_are_refused():
+    with pytest.raises(DataError, match="all examples are of one group"):
+        grouped_split(["a", "a"], 0.5, 0)
+    with pytest.raises(DataError, match="finds no group in 'b', row 2"):
+        grouped_split(["a1", "b"], 0.5, 0, pattern="[0-9]")
+    with pytest.raises(ConfigurationError, match="share held back"):
+        grouped_split(["a", "b"], 1.0, 0)

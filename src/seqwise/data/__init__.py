@@ -8,7 +8,7 @@ from seqwise.data.labels import find_separator, label_matrix, label_name, label_
 from seqwise.data.resampling import Sampler, make_sampler
 from seqwise.data.settings import DataSettings
 from seqwise.data.sources import DataSource, resolve
-from seqwise.data.splits import stratified_split
+from seqwise.data.splits import grouped_split, stratified_split
 from seqwise.data.synthesis import synthesise
 from seqwise.data.tables import Table, open_table
 from seqwise.data.unlabelled import UnlabelledTexts
@@ -27,6 +27,7 @@ __all__ = [
     "find_duplicates",
     "find_separator",
     "get_data",
+    "grouped_split",
     "label_matrix",
     "label_name",
     "label_set",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+import re
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class DataSettings(BaseModel):
@@ -19,6 +22,16 @@ class DataSettings(BaseModel):
     )
     target: str | None = Field(
         default=None, description="column of what comes out where that is no class: texts, sequences, numbers"
+    )
+    id: str | None = Field(
+        default=None, description="column that tells which sequence a row belongs to, where every row is one step"
+    )
+    time: str | None = Field(default=None, description="column of the time of such a row: seconds, or dates and times")
+    every: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="seconds from step to step, to which such rows are interpolated",
     )
     label: str | None = Field(default=None, description="column of the classes; a named data set knows its own")
     separator: str | None = Field(
@@ -37,3 +50,24 @@ class DataSettings(BaseModel):
     validation: float = Field(
         default=0.1, ge=0, lt=1, description="share split off, class by class, when there is no validation part"
     )
+    group: str | None = Field(
+        default=None,
+        description="column of what several rows have in common, such as the speaker: when a part is held back, rows of one "
+        "group stay together",
+    )
+    group_pattern: str | None = Field(
+        default=None,
+        min_length=1,
+        description="regular expression that finds the group in that column: its first bracket, or all of it without one",
+    )
+
+    @model_validator(mode="after")
+    def _pattern_of_a_group(self) -> Self:
+        if self.group_pattern is not None:
+            if self.group is None:
+                raise ValueError("group_pattern looks into the column that group names: set group too")
+            try:
+                re.compile(self.group_pattern)
+            except re.error as error:
+                raise ValueError(f"group_pattern is no regular expression: {error}") from None
+        return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,6 +52,46 @@ def stratified_split(
     place = np.arange(len(by_class)) - np.repeat(np.cumsum(counts) - counts, counts)
     held = place < np.repeat(wanted, counts)
     return np.sort(by_class[~held]), np.sort(by_class[held])
+
+
+def grouped_split(
+    groups: Sequence[str], share: float, seed: int, pattern: str | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Splits so that examples of one group, a speaker's, say, stay together.
+
+    Args:
+        groups: (n,) of every example.
+        share: of the examples that go to validation, from 0 to below 1: whole groups, drawn at random, as many as come
+            nearest to it, at least one.
+        seed: decides which ones.
+        pattern: regular expression that finds the group in what is given: its first bracket, or all of it.
+
+    Returns:
+        The ascending indices of the training and of the validation examples.
+
+    Raises:
+        ConfigurationError: if the share is out of range.
+        DataError: if there is one group only, or the pattern finds none; names the example, counted from 1.
+    """
+    if not 0 <= share < 1:
+        raise ConfigurationError(f"the share held back for validation is from 0 to below 1, not {share}")
+    names = list(groups) if pattern is None else [_found(pattern, text, row) for row, text in enumerate(groups, 1)]
+    distinct, members, counts = np.unique(np.array(names, dtype=object), return_inverse=True, return_counts=True)
+    if share == 0:
+        return np.arange(len(members)), np.empty(0, np.int64)
+    if len(distinct) < 2:
+        raise DataError("all examples are of one group, so none can be held back for validation")
+    order = np.random.default_rng(seed).permutation(len(distinct))[:-1]
+    sizes = np.cumsum(counts[order])
+    held = np.isin(members, order[: int(np.abs(sizes - share * len(members)).argmin()) + 1])
+    return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def _found(pattern: str, text: str, row: int) -> str:
+    match = re.search(pattern, str(text))
+    if match is None:
+        raise DataError(f"data.group_pattern {pattern!r} finds no group in {text!r:.60}, row {row}")
+    return match[1] or "" if match.re.groups else match[0]
 
 
 def _quotas(counts: NDArray[np.int64], share: float) -> NDArray[np.int64]:

@@ -61,9 +61,23 @@ def draw(logs: np.ndarray, sampling: Sampling, random: np.random.Generator) -> i
     scores = logs.copy()
     if np.isfinite(np.delete(scores, UNK - 1)).any():
         scores[UNK - 1] = -np.inf  # to reject and redraw is to draw from the others
+    return choose(scores, sampling, random) + 1
+
+
+def choose(logs: np.ndarray, sampling: Sampling, random: np.random.Generator) -> int:
+    """Draw one of several.
+
+    Args:
+        logs: log P of each, up to a constant; -inf for what cannot come.
+        sampling: temperature, top_k, top_p.
+        random: where chance comes from.
+
+    Returns:
+        Its place.
+    """
     if sampling.temperature == 0:
-        return int(scores.argmax()) + 1
-    scores = (scores - scores.max()) / sampling.temperature
+        return int(logs.argmax())
+    scores = (logs - logs.max()) / sampling.temperature
     order = np.argsort(-scores, kind="stable")
     if sampling.top_k is not None:
         order = order[: sampling.top_k]
@@ -72,7 +86,7 @@ def draw(logs: np.ndarray, sampling: Sampling, random: np.random.Generator) -> i
     if sampling.top_p < 1:
         enough = int(np.searchsorted(np.cumsum(shares), sampling.top_p)) + 1
         order, shares = order[:enough], shares[:enough] / shares[:enough].sum()
-    return int(random.choice(order, p=shares)) + 1
+    return int(random.choice(order, p=shares))
 
 
 class Joining:

@@ -57,7 +57,7 @@ def test_other_texts_are_evaluated_and_may_be_learned_from_while_reading(folder,
     plain = call("evaluate", folder, tmp_path / "more.txt", "--json").document
     adapted = call("evaluate", folder, tmp_path / "more.txt", "--adapt", "0.5", "--json").document
     assert adapted["perplexity"]["value"] < plain["perplexity"]["value"]
-    assert "perplexity" in call("evaluate", folder, tmp_path / "more.txt").out
+    assert "Perplexity" in call("evaluate", folder, tmp_path / "more.txt").out
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def test_a_broken_scheme_is_converted_with_a_count(tmp_path):
         (("train", "{data}", "--task", "tag", "--out", "x", "--label", "column2"), "every token has the tag 'X'"),
         (
             ("train", "{data}", "--task", "tag", "--out", "x", "--set", "data.weight=w"),
-            "data.weight is not for taggers",
+            "data.weight is not for --task tag",
         ),
         (("train", "{data}", "--task", "tag", "--out", "x", "--vectors", "none.txt"), "none.txt"),
         (("predict", "{folder}", "a text", "--abstain-below", "0.5"), "--abstain-below is for classification"),

@@ -6,8 +6,8 @@ import pytest
 
 from seqwise.embeddings import EmbeddingSettings, WordVectors
 from seqwise.errors import ConfigurationError, FileError
-from seqwise.experiments import embedding_models, recipes
-from seqwise.experiments.configuration import TASKS, build_configuration
+from seqwise.experiments import embedding_models, recipes, tasks
+from seqwise.experiments.configuration import build_configuration
 from seqwise.experiments.recipe_variants import merged
 from seqwise.experiments.recipes import (
     PROGRAMS,
@@ -38,7 +38,10 @@ def test_every_recipe_is_a_valid_configuration_with_a_reference(name):
     recipe = load_recipe(name)
     assert recipe.recipe == name, "the file is called after the recipe"
     assert any(value for name, value in recipe.reference if name != "source")
-    build_configuration(base=recipe.configuration, kind=TASKS[recipe.task])
+    if recipe.task == "classify":
+        build_configuration(base=recipe.configuration)
+    else:
+        tasks.configure(recipe.task, base=recipe.configuration)
 
 
 @pytest.mark.parametrize("name", FILES)

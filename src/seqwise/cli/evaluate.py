@@ -7,10 +7,8 @@ from typing import Annotated
 import typer
 
 from seqwise.cli.console import class_table, confusion_table, metrics_table, print_json, say
-from seqwise.cli.language import evaluate_language_model
 from seqwise.cli.options import Device, Json, ModelFolder
-from seqwise.cli.tagging import evaluate_tagger
-from seqwise.cli.tasks import refuse_options
+from seqwise.cli.tasks import evaluate_task, refuse_options
 
 
 def evaluate(
@@ -58,14 +56,15 @@ def evaluate(
     from seqwise.prediction import task_of
 
     task = task_of(folder)
-    if task == "lm":
-        refuse_options("lm", {"--label": label, "--save": save})
-        evaluate_language_model(folder, data, text=text, adapt=adapt, device=device, json=json)
-        return
-    if adapt is not None:
+    if adapt is not None and task != "lm":
         raise ConfigurationError("--adapt is for language models")
-    if task == "tag":
-        evaluate_tagger(folder, data, text=text, label=label, save=save, device=device, json=json)
+    if adapt is not None and not 0 < adapt < 1000:
+        raise ConfigurationError(f"--adapt is a learning rate above 0, not {adapt}")
+    if task != "classify":
+        refuse_options(task, {"--text": text, "--label": label})
+        options = {} if adapt is None else {"adapt": adapt}
+        columns = {"text": text, "label": label}
+        evaluate_task(task, folder, data, columns=columns, save=save, device=device, json=json, **options)
         return
     outcome = run_evaluation(folder, data, text=text, label=label, save=save, device=device, say=say)
     if json:

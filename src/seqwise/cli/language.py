@@ -1,16 +1,14 @@
-"""Language models: `seqwise score`, `generate`, and `evaluate` for them."""
+"""Language models: `seqwise score` and `generate`."""
 
 from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from seqwise.cli.console import describe_figure, print_json, print_table
+from seqwise.cli.console import print_json, print_table
 from seqwise.cli.options import Device, Json, ModelFolder
 
 DECISIVE = 5  # symbols named for each text
@@ -113,40 +111,6 @@ def generate(
         for piece in predictor.generate(prompt, sampling):
             print(piece, end="", flush=True)
         print()
-
-
-def evaluate_language_model(
-    folder: Path, data: str, *, text: str | None, adapt: float | None, device: str, json: bool
-) -> None:
-    """Evaluate a language model and print its figures; the arguments are those of `seqwise evaluate`."""
-    from seqwise.errors import ConfigurationError
-    from seqwise.experiments.language import run_language_evaluation
-
-    if adapt is not None and not 0 < adapt < 1000:
-        raise ConfigurationError(f"--adapt is a learning rate above 0, not {adapt}")
-    name, block = run_language_evaluation(folder, data, text=text, adapt=adapt, device=device)
-    if json:
-        print_json(block)
-    else:
-        language_table(block, name)
-
-
-def language_table(block: Mapping[str, Any], title: str) -> None:
-    """Print the figures of a language model beside those of its baseline.
-
-    Args:
-        block: one block of `metrics.json`.
-        title: what was evaluated.
-    """
-    names = {"perplexity": "perplexity", "log_loss": "nats a symbol", "bits_per_character": "bits a character"}
-    baseline = block.get("baseline", {})
-    rows = [
-        [name, describe_figure(block[key]), *([describe_figure(baseline[key])] if key in baseline else [])]
-        for key, name in names.items()
-        if key in block
-    ]
-    title = f"{title}: {block['tokens']:,} symbols, 95% intervals in brackets"
-    print_table(title, ["lower is better", "model", *(["Kneser-Ney"] if baseline else [])], rows)
 
 
 def _shown(symbol: str) -> str:

@@ -1,4 +1,4 @@
-"""Taggers: what `seqwise evaluate` and `predict` do for them."""
+"""Taggers: what `seqwise predict` does for them, and their figures by type."""
 
 from __future__ import annotations
 
@@ -7,24 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from seqwise.cli.console import describe_figure, print_json, print_table
+from seqwise.cli.console import print_json, print_table
 
 TYPES_SHOWN = 20
-
-
-def evaluate_tagger(
-    folder: Path, data: str, *, text: str | None, label: str | None, save: bool, device: str, json: bool
-) -> None:
-    """Evaluate a tagger and print its figures; the arguments are those of `seqwise evaluate`."""
-    from seqwise.experiments.tagging import run_tagging_evaluation
-
-    name, block, verdict = run_tagging_evaluation(folder, data, text=text, label=label, save=save, device=device)
-    if json:
-        print_json(block)
-        return
-    tagging_table(block, name)
-    if verdict:
-        print(verdict)
 
 
 def tag_texts(
@@ -51,22 +36,12 @@ def tag_texts(
         print(flush=True)
 
 
-def tagging_table(block: Mapping[str, Any], title: str) -> None:
-    """Print the figures of a tagger beside those of its baseline, and those of every type, the rarest first.
+def types_table(block: Mapping[str, Any]) -> None:
+    """Print the figures of every type or tag, the rarest first.
 
     Args:
         block: one block of `metrics.json`.
-        title: what was evaluated.
     """
-    from seqwise.evaluation.tagging import figures_of
-
-    baseline = block.get("baseline")
-    rows = [
-        [name, describe_figure(block[key]), *([describe_figure(baseline[key])] if baseline else [])]
-        for key, name in figures_of(block).items()
-    ]
-    size = f"{block['sentences']:,} sentences, {block['tokens']:,} tokens, 95% intervals in brackets"
-    print_table(f"{title}: {size}", ["", "model", *(["baseline"] if baseline else [])], rows)
     kind = "per_type" if "per_type" in block else "per_tag"
     shown = sorted(block[kind].items(), key=lambda item: item[1]["support"])
     listed = []

@@ -1,4 +1,4 @@
-"""`seqwise train --task`: everything but classification."""
+"""Every task but classification: `seqwise train --task`, and `evaluate` for what it made."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 import typer
 
-from seqwise.cli.console import print_json, say
-from seqwise.cli.language import language_table
-from seqwise.cli.tagging import tagging_table
+from seqwise.cli.console import describe_figure, print_json, print_table, say
+from seqwise.cli.tagging import types_table
 
 TAKEN = {  # task -> options that it takes, besides those that every task has
-    "lm": {"--text"},
+    "lm": {"--text", "--adapt"},
     "tag": {"--text", "--label", "--imbalance", "--vectors", "--freeze-vectors"},
 }
-TABLES: dict[str, Callable[[Mapping[str, Any], str], None]] = {"lm": language_table, "tag": tagging_table}
+FURTHER: dict[str, Callable[[Mapping[str, Any]], None]] = {"tag": types_table}
+"""What is printed besides the figures."""
 NEXT = {
     "lm": ('Score:    seqwise score {out} "a sentence of yours"', "Generate: seqwise generate {out}"),
     "tag": ('Predict:  seqwise predict {out} "a sentence of yours"',),
@@ -38,7 +38,9 @@ def refuse_options(task: str, given: Mapping[str, Any]) -> None:
     if task not in TAKEN:
         raise ConfigurationError(f"there is no task {task!r}; {nearest(task, ['classify', *TAKEN])}")
     if wrong := [option for option, value in given.items() if value and option not in TAKEN[task]]:
-        raise ConfigurationError(f"{wrong[0]} is for classification, not for --task {task}")
+        takers = [other for other, options in TAKEN.items() if wrong[0] in options]
+        where = " and ".join(["classification", *(f"--task {other}" for other in takers)])
+        raise ConfigurationError(f"{wrong[0]} is for {where}, not for --task {task}")
 
 
 def train_task(
@@ -78,7 +80,7 @@ def train_task(
         print_json(outcome.to_dict())
     else:
         for part, block in outcome.metrics.items():
-            TABLES[task](block, part.capitalize())
+            task_table(task, block, part)
         print(outcome.verdict)
         print(f"\nReport:   {out / 'report.html'}")
         for line in NEXT[task]:
@@ -86,3 +88,60 @@ def train_task(
     if outcome.interrupted:
         say(f"Interrupted: the best model so far is saved in {out}; add --resume to go on.")
         raise typer.Exit(130)
+
+
+def evaluate_task(
+    task: str,
+    folder: Path,
+    data: str,
+    *,
+    columns: Mapping[str, Any],
+    save: bool,
+    device: str,
+    json: bool,
+    **options: Any,
+) -> None:
+    """Evaluate a model, and print its figures; the arguments are those of `seqwise evaluate`.
+
+    Args:
+        task: of the model.
+        folder: of the model.
+        data: to evaluate on.
+        columns: keys of the section `data` that were given.
+        save: write the figures to metrics.json.
+        device: where it runs.
+        json: print one document.
+        **options: those of the task.
+    """
+    from seqwise.experiments.tasks import run_task_evaluation
+
+    name, block, verdict = run_task_evaluation(folder, data, columns=columns, save=save, device=device, **options)
+    if json:
+        print_json(block)
+        return
+    task_table(task, block, "test", name)
+    if verdict:
+        print(verdict)
+
+
+def task_table(task: str, block: Mapping[str, Any], split: str, name: str | None = None) -> None:
+    """Print the figures of a model beside those of its baseline.
+
+    Args:
+        task: of the model.
+        block: one block of `metrics.json`.
+        split: which one.
+        name: of the data, if not those of training.
+    """
+    from seqwise.experiments.tasks import find_task
+
+    of, baseline = find_task(task), block.get("baseline")
+    rows = [
+        [named, describe_figure(block[key]), *([describe_figure(baseline.get(key))] if baseline else [])]
+        for key, named in of.figures(block).items()
+    ]
+    title = f"{name or split.capitalize()}: {of.measured(block, split)}, 95% intervals in brackets"
+    better = "lower is better" if of.lower_is_better else ""
+    print_table(title, [better, "model", *([of.baseline] if baseline else [])], rows)
+    if task in FURTHER:
+        FURTHER[task](block)

@@ -37,6 +37,11 @@ class TaggedSentences:
     def __len__(self) -> int:
         return len(self.tokens)
 
+    def take(self, numbers: Sequence[int]) -> TaggedSentences:
+        """These sentences; what was left out or moved is counted as before."""
+        tokens, tags = ([part[i] for i in numbers] for part in (self.tokens, self.tags))
+        return TaggedSentences(tokens, tags, [self.rows[i] for i in numbers], self.empty, self.moved)
+
 
 def find_columns(table: Table, text: str | None, label: str | None) -> tuple[str, str]:
     """The columns of the tokens and of their tags: those named, or those with a usual name.

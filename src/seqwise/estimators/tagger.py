@@ -144,7 +144,7 @@ class SequenceTagger(BaseEstimator):
         held = None if validation_data is None else checked_sentences(*validation_data)
         self.held_: list[int] | None = None
         if held is None and self.validation:
-            self.held_ = _hold_back(len(sentences), self.validation, sections.training.seed)
+            self.held_ = choose_held(len(sentences), self.validation, sections.training.seed)
             held = [sentences[i] for i in self.held_], [tags[i] for i in self.held_]
             kept = sorted(set(range(len(sentences))) - set(self.held_))
             sentences, tags = [sentences[i] for i in kept], [tags[i] for i in kept]
@@ -335,7 +335,7 @@ def checked_sentences(X: Sentences, y: Sentences) -> tuple[list[list[str]], list
     return sentences, tags
 
 
-def _hold_back(sentences: int, share: float, seed: int) -> list[int]:
+def choose_held(sentences: int, share: float, seed: int) -> list[int]:
     """The numbers of a share of the sentences, chosen at random, in rising order.
 
     Raises:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLUMN = 236  # of bars
+CLASS_FIGURES = {"macro_f1": "macro F1", "accuracy": "accuracy", "micro_f1": "micro F1"}
+"""What is watched of classes and tags while a model is fitted; the first is compared with the baseline."""
 
 
 def class_balance(counts: Mapping[str, Mapping[str, int]], classes: Sequence[str]) -> str:
@@ -80,13 +82,23 @@ def class_balance(counts: Mapping[str, Mapping[str, int]], classes: Sequence[str
         return to_svg(figure, "balance", f"Examples by class. {described}.")
 
 
-def learning_curves(history: Sequence[Mapping[str, Any]], reference: Mapping[str, float | None]) -> list[str]:
+def learning_curves(
+    history: Sequence[Mapping[str, Any]],
+    reference: Mapping[str, float | None],
+    *,
+    watched: Mapping[str, str] = CLASS_FIGURES,
+    lower_is_better: bool = False,
+) -> list[str]:
     """Panels of loss, validation figures and gradient norm by epoch.
 
     Args:
-        history: records of the epochs, not empty.
-        reference: the baseline's "macro_f1", "accuracy" and "log_loss" on the validation examples, as far as known.
+        history: records of the epochs; without any there are no panels.
+        reference: the baseline's figures and "log_loss" on the validation examples, as far as known.
+        watched: keys of the validation figures and their names, that which counts first.
+        lower_is_better: whether less of these is better.
     """
+    if not history:
+        return []
     epochs = np.array([record["epoch"] for record in history], dtype=float)
     best = [record["epoch"] for record in history if record.get("best")]
 
@@ -99,6 +111,7 @@ def learning_curves(history: Sequence[Mapping[str, Any]], reference: Mapping[str
             values.append(float("nan") if value is None else float(value))
         return np.array(values)
 
+    first = next(iter(watched))
     plans: list[tuple[str, str, list[tuple[str, np.ndarray, str, str]], str, str | None]] = [
         (
             "Loss",
@@ -109,14 +122,10 @@ def learning_curves(history: Sequence[Mapping[str, Any]], reference: Mapping[str
         ),
         (
             "Validation figures",
-            "higher is better; the baseline's is macro F1",
-            [
-                ("macro F1", series("validation", "macro_f1"), MODEL, "-"),
-                ("accuracy", series("validation", "accuracy"), MODEL, ":"),
-                ("micro F1", series("validation", "micro_f1"), MODEL, ":"),
-            ],
+            f"{'lower' if lower_is_better else 'higher'} is better; the baseline's is {watched[first]}",
+            [(name, series("validation", key), MODEL, "-" if key == first else ":") for key, name in watched.items()],
             "linear",
-            "macro_f1",
+            first,
         ),
         (
             "Gradient norm",

@@ -162,7 +162,7 @@ def _page(content: ReportContent) -> dict[str, Any]:
         "by_size": order,
         "totals": {split: sum(of.values()) for split, of in counts.items()},
         "balance": markup(figures.class_balance(counts, order)) if counts else None,
-        "curves": markup_all(figures.learning_curves(content.history, _reference(content)) if content.history else []),
+        "curves": markup_all(figures.learning_curves(content.history, _reference(content))),
         **_rare(content, block, size),
         **_decisions(content, block, order),
         **_confusion(block),

@@ -1,16 +1,15 @@
-"""The report and the card of a tagger."""
+"""What the report of a tagger shows besides its figures."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from seqwise.evaluation.confusion import confusion, ordered_confusion
-from seqwise.evaluation.figures import learning_curves
-from seqwise.evaluation.pages import markup, markup_all, render_page, sections
+from seqwise.evaluation.pages import markup
+from seqwise.evaluation.task_report import Section
 
 SPAN_FIGURES = {
     "f1": "F1 of spans",
@@ -21,78 +20,42 @@ SPAN_FIGURES = {
 TOKEN_FIGURES = {"accuracy": "Accuracy of tokens", "macro_f1": "Macro F1"}
 
 
-@dataclass(frozen=True)
-class TaggingReport:
-    """What the report of a tagger shows.
-
-    Attributes:
-        title: of the page.
-        task: one line under it.
-        created: when, as a text.
-        verdict: one sentence on model and baseline.
-        metrics: content of `metrics.json`: blocks of `tagging_metrics` by split.
-        baseline: what the baseline is.
-        history: records of the epochs.
-        sizes: split -> sentences.
-        worst: sentences with the most improbable right tags: `row`, `wrong`, `words` with `text`, `true`, `said`.
-        configuration: section -> key -> value.
-        environment: versions and machine.
-        seconds: of the whole run.
-        notes: what a reader should know.
-    """
-
-    title: str
-    task: str
-    created: str
-    verdict: str
-    metrics: Mapping[str, Any]
-    baseline: str
-    history: Sequence[Mapping[str, Any]]
-    sizes: Mapping[str, int]
-    worst: Sequence[Mapping[str, Any]] = ()
-    configuration: Mapping[str, Any] = field(default_factory=dict)
-    environment: Mapping[str, Any] = field(default_factory=dict)
-    seconds: float | None = None
-    notes: Sequence[str] = ()
-
-    @property
-    def split(self) -> str:
-        """The part whose figures are shown."""
-        return "test" if "test" in self.metrics else "validation"
-
-
 def figures_of(block: Mapping[str, Any]) -> dict[str, str]:
     """The figures of a block and their names, that which counts first."""
     return {**(SPAN_FIGURES if "per_type" in block else {}), **TOKEN_FIGURES}
 
 
-def render_tagging_report(content: TaggingReport) -> str:
-    """Return the page; the same content gives the same bytes."""
-    block = content.metrics[content.split]
-    baseline = block["baseline"]
-    kind = "per_type" if "per_type" in block else "per_tag"
-    validation = content.metrics.get("validation", {}).get("baseline", {})
-    reference = {name: validation.get(name, {}).get("value") for name in ("macro_f1", "accuracy")}
+def tagging_sections(
+    block: Mapping[str, Any], *, split: str, worst: Sequence[Mapping[str, Any]], unit: str = "tokens"
+) -> list[Section]:
+    """Return what the report of a tagger shows besides its figures.
+
+    Args:
+        block: of `tagging_metrics`.
+        split: the part that it is of.
+        worst: from `worst_sentences`.
+        unit: what has a tag.
+    """
+    spans = "per_type" in block
+    kind, baseline = "per_type" if spans else "per_tag", block.get("baseline", {})
+    types = [
+        {"name": name, "ours": row, "theirs": baseline.get(kind, {}).get(name)}
+        for name, row in sorted(block[kind].items(), key=lambda item: item[1]["support"])
+    ]
     counts, names, _ = ordered_confusion(
         np.array(block["confusion_matrix"]["counts"]), block["confusion_matrix"]["tags"]
     )
-    return render_page(
-        "tagging.html",
-        content=content,
-        block=block,
-        split=content.split,
-        spans=kind == "per_type",
-        rows=[{"name": name, "ours": block[key], "theirs": baseline[key]} for key, name in figures_of(block).items()],
-        types=[
-            {"name": name, "ours": row, "theirs": baseline[kind].get(name)}
-            for name, row in sorted(block[kind].items(), key=lambda item: item[1]["support"])
-        ],
-        confusion=markup(confusion(counts, names, normalised=True)),
-        curves=markup_all(learning_curves(content.history, reference) if content.history else []),
-        configuration=sections(content.configuration),
-        environment=sections(content.environment).get("", {}),
-        seconds=content.seconds,
-    )
+    link, title = ("Types", "Types of spans") if spans else ("Tags", "Tags")
+    picture = markup(confusion(counts, names, normalised=True))
+    found = [
+        Section.of("types", link, title, "tag_types.html", spans=spans, types=types),
+        Section.of(
+            "confusion", "Confusion", "What is taken for what", "tag_confusion.html", picture=picture, unit=unit
+        ),
+    ]
+    if worst:
+        found.append(Section.of("worst", "Mistakes", "Sure and wrong", "tag_worst.html", worst=worst, split=split))
+    return found
 
 
 def worst_sentences(
@@ -135,34 +98,3 @@ def worst_sentences(
         }
         for n in order
     ]
-
-
-def tagging_card(content: TaggingReport, *, folder: str, data: str) -> str:
-    """Return README.md of the model folder.
-
-    Args:
-        content: as for the report.
-        folder: of the model.
-        data: what it was trained on.
-    """
-    block = content.metrics[content.split]
-
-    def written(figure: Mapping[str, float | None]) -> str:
-        return "undefined" if figure["value"] is None else f"{figure['value']:.3f}"
-
-    lines = [
-        f"# {content.title}",
-        content.task,
-        content.verdict,
-        f"| {content.split} | model | {content.baseline} |\n|---|---|---|\n"
-        + "\n".join(
-            f"| {name} | {written(block[key])} | {written(block['baseline'][key])} |"
-            for key, name in figures_of(block).items()
-        ),
-        "## Use",
-        f'    seqwise predict {folder} "a sentence of yours"',
-        "## Limits",
-        f"It was trained on {data} ({content.sizes.get('train', 0):,} sentences) and has seen nothing else: on texts of "
-        "another kind expect less. A text is split into tokens by Seqwise; give lists of tokens where others are wanted.",
-    ]
-    return "\n\n".join(lines) + "\n"

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from seqwise.data import DataSettings
 from seqwise.errors import ConfigurationError, FileError, nearest
 from seqwise.losses import ImbalanceSettings, find_treatment
-from seqwise.models import LanguageSettings, ModelSettings, TaggerSettings
+from seqwise.models import ModelSettings
 from seqwise.text import TextSettings
 from seqwise.training import TrainingSettings
 
@@ -47,51 +47,7 @@ class Configuration(BaseModel):
         return self.model_dump(mode="json")
 
 
-class LanguageConfiguration(BaseModel):
-    """Everything that decides how a language model is made.
-
-    Attributes:
-        data: which column, and how much is held back for validation.
-        text: how a text becomes symbols.
-        model: layers, softmax and regularisation.
-        training: optimiser, schedule, epochs, seed, device; `batch_size` is the number of streams.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    data: DataSettings = Field(default_factory=DataSettings)
-    text: TextSettings = Field(default_factory=TextSettings)
-    model: LanguageSettings = Field(default_factory=LanguageSettings)
-    training: TrainingSettings = Field(default_factory=TrainingSettings)
-
-
-class TaggerConfiguration(BaseModel):
-    """Everything that decides how a tagger is made.
-
-    Attributes:
-        data: which columns, and how much is held back for validation.
-        text: how a text that is no list of tokens is split, and which words are known.
-        model: layers, word vectors, conditional random field or softmax.
-        imbalance: what is done for rare tags.
-        training: optimiser, schedule, epochs, seed, device.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    data: DataSettings = Field(default_factory=DataSettings)
-    text: TextSettings = Field(default_factory=TextSettings)
-    model: TaggerSettings = Field(default_factory=TaggerSettings)
-    imbalance: ImbalanceSettings = Field(default_factory=ImbalanceSettings)
-    training: TrainingSettings = Field(default_factory=TrainingSettings)
-
-
-Kind = TypeVar("Kind", Configuration, LanguageConfiguration, TaggerConfiguration)
-TASKS: dict[str, type[BaseModel]] = {
-    "classify": Configuration,
-    "lm": LanguageConfiguration,
-    "tag": TaggerConfiguration,
-}
-"""The configuration of each task."""
+Kind = TypeVar("Kind", Configuration, BaseModel)
 
 
 def configuration_schema(kind: type[BaseModel] = Configuration) -> dict[str, Any]:
@@ -105,7 +61,7 @@ def build_configuration(
     flags: Mapping[str, Any] | None = None,
     base: Mapping[str, Any] | None = None,
     treatment: str | None = None,
-    kind: type[Kind] = Configuration,  # type: ignore[assignment]
+    kind: type[Kind] = Configuration,
 ) -> Kind:
     """Join what the person gave, later over earlier: `base`, the file, the treatment, `--set` entries, flags.
 
@@ -115,7 +71,7 @@ def build_configuration(
         flags: "section.key" to value; None means that the flag was not given.
         base: sections to start from (a recipe's).
         treatment: of rare classes, by name: values of the section `imbalance`.
-        kind: of which task, see `TASKS`.
+        kind: of which task.
 
     Raises:
         FileError: the file is missing or not UTF-8 text.
@@ -142,7 +98,7 @@ def build_configuration(
 def parse_configuration(
     tree: Mapping[str, Any],
     source: str | None = None,
-    kind: type[Kind] = Configuration,  # type: ignore[assignment]
+    kind: type[Kind] = Configuration,
 ) -> Kind:
     """Validate a tree of sections.
 

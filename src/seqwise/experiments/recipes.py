@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -85,7 +85,7 @@ class Recipe(BaseModel):
     Attributes:
         recipe: its name, that of the file.
         title: one line for people.
-        task: see `TASKS` of the configuration.
+        task: "classify", or one of `seqwise.experiments.tasks`.
         data: a named data set with a test part; with variants also several.
         positive: the class of interest of two.
         reference: the figure to compare with.
@@ -97,7 +97,7 @@ class Recipe(BaseModel):
 
     recipe: str
     title: str
-    task: Literal["classify", "lm", "tag"] = "classify"
+    task: str = "classify"
     data: str | list[str]
     positive: str | None = None
     reference: Reference

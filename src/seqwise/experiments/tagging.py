@@ -1,234 +1,171 @@
-"""What `seqwise train --task tag`, `evaluate` and `predict` call: tagged sentences -> model, baseline, model folder."""
+"""Taggers: a tag for each token."""
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from seqwise.data import DataSource, open_table, resolve
+from pydantic import BaseModel, ConfigDict, Field
+
+from seqwise.data import DataSettings, DataSource, open_table
 from seqwise.data.tagged import TaggedSentences, find_columns, read_tagged
-from seqwise.errors import ConfigurationError, DataError, ModelFolderError
+from seqwise.errors import DataError
 from seqwise.estimators import SequenceTagger
 from seqwise.estimators.tag_targets import TagCode
+from seqwise.estimators.tagger import choose_held
 from seqwise.estimators.tagger_sections import TRAINING_DEFAULTS
-from seqwise.evaluation.pages import write_page
 from seqwise.evaluation.tag_baseline import NAME, TagBaseline
-from seqwise.evaluation.tagging import TaggingReport, render_tagging_report, tagging_card, worst_sentences
-from seqwise.experiments.configuration import TaggerConfiguration, build_configuration
-from seqwise.experiments.environment import environment
-from seqwise.experiments.fitting import FINISHING, SHORTEST, Deadline
-from seqwise.experiments.folders import check_destination, clear_model
-from seqwise.experiments.reading import Say
-from seqwise.experiments.tasks import TaskOutcome, TaskRequest
+from seqwise.evaluation.tagging import figures_of, tagging_sections, worst_sentences
+from seqwise.evaluation.task_report import Section
+from seqwise.experiments.task import Evaluated, Parts, Task
+from seqwise.losses import ImbalanceSettings
 from seqwise.metrics.tagging import Tagging, tagging_metrics
-from seqwise.prediction import add_piece, resolve_device
-from seqwise.prediction.tagger import PLAIN, TaggedText, TaggerPredictor
+from seqwise.models import TaggerSettings
+from seqwise.prediction.tagger import PLAIN, TaggerPredictor
 from seqwise.text import TextSettings, Tokenizer
-from seqwise.training import Callback, Progress
-
-BASELINE = "baseline.json"
+from seqwise.training import TrainingSettings
 
 
-def configure(
-    file: Path | None = None,
-    overrides: Sequence[str] = (),
-    flags: Mapping[str, Any] | None = None,
-    base: Mapping[str, Mapping[str, Any]] | None = None,
-    treatment: str | None = None,
-) -> TaggerConfiguration:
-    """Return the configuration, see `seqwise.experiments.tasks.configure`."""
-    sections = {**(base or {}), "training": {**TRAINING_DEFAULTS, **(base or {}).get("training", {})}}
-    return build_configuration(file, overrides, flags, sections, treatment, kind=TaggerConfiguration)
+class TaggerConfiguration(BaseModel):
+    """Everything that decides how a tagger is made.
 
-
-def run(request: TaskRequest, say: Say = lambda message: None) -> TaskOutcome:
-    """Read, train, compare with the baseline, save.
-
-    Raises:
-        InputError: the data, the configuration or the folder are not as needed; nothing has been changed then.
-        DivergenceError: the loss became NaN or infinite.
+    Attributes:
+        data: which columns, and how much is held back for validation.
+        text: how a text that is no list of tokens is split, and which words are known.
+        model: layers, word vectors, conditional random field or softmax.
+        imbalance: what is done for rare tags.
+        training: optimiser, schedule, epochs, seed, device.
     """
-    started = request.started or time.monotonic()
-    settings = request.configuration
-    check_destination(request.folder, overwrite=request.overwrite, resume=request.resume)
-    resolve_device(settings.training.device)
-    for name in ("weight", "unlabelled", "separator"):
-        if getattr(settings.data, name) is not None:
-            raise ConfigurationError(f"data.{name} is not for taggers")
-    source = resolve(request.data)
-    table = source.table("train")
-    named = (settings.data.text or source.metadata.get("text"), settings.data.label or source.metadata.get("label"))
-    text, label = find_columns(table, *named)
-    splitter = Tokenizer(_with_unit(settings.text))
-    training = read_tagged(table, text, label, splitter.spans)
-    held, own = None, False
-    if request.validation is not None:
-        held = _read_part(resolve(request.validation), text, label, splitter, "validation", "train")
-    elif "validation" in source.splits and not source.is_file:
-        held, own = _read_part(source, text, label, splitter, "validation"), True
-    tested = None if request.test is None else _read_part(resolve(request.test), text, label, splitter, "test")
-    if held is None and tested is None and not settings.data.validation:
-        raise ConfigurationError(
-            "data.validation is 0 and there are no test data: nothing could be evaluated; set one of them"
-        )
-    if request.overwrite:
-        clear_model(request.folder)
-    if training.empty:
-        say(f"{training.empty:,} rows without a token are left out")
 
-    callbacks: list[Callback] = [Progress()]
-    fit, budget = settings.training, settings.training.time_budget
-    if budget is not None:
-        left = max(started + budget - time.monotonic() - FINISHING, SHORTEST)
-        fit = fit.model_copy(update={"time_budget": left})
-        size = len(held) if held is not None else settings.data.validation * len(training)
-        callbacks.append(Deadline(started + budget, evaluations=3 + (2 * len(tested) / max(size, 1) if tested else 0)))
-    model = SequenceTagger(
-        text=settings.text,
-        model=settings.model,
-        imbalance=settings.imbalance,
-        training=fit,
-        validation=settings.data.validation if held is None else 0.0,
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data: DataSettings = Field(default_factory=DataSettings)
+    text: TextSettings = Field(default_factory=TextSettings)
+    model: TaggerSettings = Field(default_factory=TaggerSettings)
+    imbalance: ImbalanceSettings = Field(default_factory=ImbalanceSettings)
+    training: TrainingSettings = Field(default_factory=TrainingSettings)
+
+
+class TaggingTask(Task):
+    """Examples are `TaggedSentences`."""
+
+    name = "tag"
+    title = "Tagger"
+    configuration = TaggerConfiguration
+    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {"training": TRAINING_DEFAULTS}
+    unit = "sentences"
+    baseline = NAME
+    alternative = "looking tokens up"
+    advice = "train longer, or on more sentences"
+    explained = (
+        "Ranges are 95% bootstrap intervals over sentences. A span counts as found where its type, beginning and end are "
+        "right; partially, at half, where the type is right and both overlap."
     )
-    model.fit(
-        training.tokens,
-        training.tags,
-        validation_data=None if held is None else (held.tokens, held.tags),
-        folder=request.folder,
-        resume=request.resume,
-        callbacks=callbacks,
+    use = ('seqwise predict {folder} "a sentence of yours"',)
+    limits = (
+        "It was trained on {data} ({size}) and has seen nothing else: on texts of another kind expect less. A text is split "
+        "into tokens by Seqwise; give lists of tokens where others are wanted."
     )
-    if model.coverage_ is not None:
-        say(model.coverage_.sentence())
-    model.save(request.folder, data={**settings.data.model_dump(), "text": text, "label": label})
-    if held is None and model.held_ is not None:
-        chosen = [training.rows[i] for i in model.held_]
-        held = TaggedSentences(
-            [training.tokens[i] for i in model.held_], [training.tags[i] for i in model.held_], chosen
+
+    def columns(self, source: DataSource, data: DataSettings, *parts: str) -> DataSettings:
+        """See `Task.columns`."""
+        given = data.text or source.metadata.get("text"), data.label or source.metadata.get("label")
+        text, label = find_columns(source.table(*parts), *given)
+        return data.model_copy(update={"text": text, "label": label})
+
+    def read(self, source: DataSource, settings: Any, *parts: str) -> TaggedSentences:
+        """See `Task.read`."""
+        table = source.table(*parts)
+        text, label = find_columns(table, settings.data.text, settings.data.label)
+        return read_tagged(table, text, label, Tokenizer(_with_unit(settings.text)).spans)
+
+    def hold_back(self, examples: TaggedSentences, settings: Any) -> tuple[TaggedSentences, TaggedSentences]:
+        """See `Task.hold_back`."""
+        held = choose_held(len(examples), settings.data.validation, settings.training.seed)
+        kept = sorted(set(range(len(examples))) - set(held))
+        return examples.take(kept), examples.take(held)
+
+    def estimator(self, settings: Any, training: TrainingSettings) -> SequenceTagger:
+        """See `Task.estimator`."""
+        return SequenceTagger(
+            text=settings.text, model=settings.model, imbalance=settings.imbalance, training=training, validation=0.0
         )
-        kept = sorted(set(range(len(training))) - set(model.held_))
-        training = TaggedSentences(
-            [training.tokens[i] for i in kept],
-            [training.tags[i] for i in kept],
-            [training.rows[i] for i in kept],
-            training.empty,
-            training.moved,
+
+    def fit(self, model: SequenceTagger, parts: Parts, **options: Any) -> None:
+        """See `Task.fit`."""
+        held = parts.validation
+        pair = None if held is None else (held.tokens, held.tags)
+        model.fit(parts.training.tokens, parts.training.tags, validation_data=pair, **options)
+
+    def fit_baseline(self, model: SequenceTagger, training: TaggedSentences) -> TagBaseline:
+        """See `Task.fit_baseline`."""
+        return TagBaseline.fit(training.tokens, training.tags)
+
+    def load_baseline(self, saved: Any) -> TagBaseline:
+        """See `Task.load_baseline`."""
+        return TagBaseline.from_dict(saved)
+
+    def load(self, folder: Path, device: str) -> TaggerPredictor:
+        """See `Task.load`."""
+        return TaggerPredictor.load(folder, device)
+
+    def evaluate(
+        self, predictor: TaggerPredictor, examples: TaggedSentences, baseline: Any, *, seed: int = 0, **options: Any
+    ) -> Evaluated:
+        """See `Task.evaluate`."""
+        model = predictor.network.settings
+        code = TagCode(predictor.classes, model.scheme, model.inner_scheme)
+        said = predictor.tag(examples.tokens)
+        answers = Tagging([one.tags for one in said], None if code.scheme == PLAIN else [one.spans for one in said])
+        beside = None if baseline is None else code.tagging(baseline.predict(examples.tokens))
+        return Evaluated(tagging_metrics(code.tagging(examples.tags), answers, beside, seed=seed), said)
+
+    def figures(self, block: Mapping[str, Any]) -> dict[str, str]:
+        """See `Task.figures`."""
+        return figures_of(block)
+
+    def measured(self, block: Mapping[str, Any], split: str) -> str:
+        """See `Task.measured`."""
+        return f"{block['sentences']:,} {split} sentences of {block['tokens']:,} tokens"
+
+    def describe(self, model: SequenceTagger, settings: Any) -> str:
+        """See `Task.describe`."""
+        what = f"{len(model.classes_)} tags"
+        if model.code_.scheme != PLAIN:
+            kinds = len({one[2:] for one in model.classes_ if one != "O"})
+            what = f"spans of {kinds} types, {model.code_.scheme}"
+        return f"{settings.data.label} of {settings.data.text}: {what}"
+
+    def sections(
+        self, model: SequenceTagger, split: str, examples: TaggedSentences, evaluated: Evaluated, settings: Any
+    ) -> list[Section]:
+        """See `Task.sections`."""
+        said = evaluated.answers
+        worst = worst_sentences(
+            examples.tokens,
+            model.code_.tagging(examples.tags).tags,
+            [one.tags for one in said],
+            [one.probabilities for one in said],
+            rows=examples.rows,
         )
-    baseline = TagBaseline.fit(training.tokens, training.tags)
-    add_piece(request.folder, BASELINE, baseline.to_dict(), sealed=True)
+        return tagging_sections(evaluated.block, split=split, worst=worst)
 
-    metrics: dict[str, Any] = {}
-    shown = "test" if tested is not None else "validation"
-    worst: list[dict[str, Any]] = []
-    for part, of in (("validation", held), ("test", tested)):
-        if of is not None:
-            said = model.predictor_.tag(of.tokens)
-            metrics[part] = evaluate_tagging(model.code_, of, said, baseline, seed=fit.seed)
-            if part == shown:
-                tags, chances = [one.tags for one in said], [one.probabilities for one in said]
-                right = model.code_.tagging(of.tags).tags
-                worst = worst_sentences(of.tokens, right, tags, chances, rows=of.rows)
-    judged = tagging_verdict(metrics[shown], shown)
-    notes = _notes(model, training, held_back=not own and request.validation is None and held is not None)
-    name = Path(request.data).name
-    kinds = len({one[2:] for one in model.classes_ if one != "O"}) if model.code_.scheme != PLAIN else None
-    content = TaggingReport(
-        title=f"Tagger of {name}",
-        task=f"{label} of {text}: "
-        + (f"{len(model.classes_)} tags" if kinds is None else f"spans of {kinds} types, {model.code_.scheme}"),
-        created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        verdict=judged,
-        metrics=metrics,
-        baseline=NAME,
-        history=model.history_,
-        sizes={
-            "train": len(training),
-            **{part: len(of) for part, of in (("validation", held), ("test", tested)) if of},
-        },
-        worst=worst,
-        configuration=model.settings_.to_dict(),
-        environment=environment(),
-        seconds=time.monotonic() - started,
-        notes=notes,
-    )
-    add_piece(request.folder, "metrics.json", metrics)
-    write_page(request.folder / "report.html", render_tagging_report(content))
-    add_piece(request.folder, "README.md", tagging_card(content, folder=str(request.folder), data=name))
-    interrupted = model.fit_history_.interrupted
-    return TaskOutcome(request.folder, metrics, judged, notes, time.monotonic() - started, interrupted)
-
-
-def evaluate_tagging(
-    code: TagCode,
-    of: TaggedSentences,
-    said: Sequence[TaggedText],
-    baseline: TagBaseline | None,
-    *,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """Return a block of `metrics.json`.
-
-    Args:
-        code: of the model's tags.
-        of: sentences and what is right.
-        said: of the same sentences.
-        baseline: to show beside it.
-        seed: of the intervals.
-
-    Raises:
-        DataError: a tag is none of the scheme that the model was trained on.
-    """
-    answers = Tagging([one.tags for one in said], None if code.scheme == PLAIN else [one.spans for one in said])
-    beside = None if baseline is None else code.tagging(baseline.predict(of.tokens))
-    return tagging_metrics(code.tagging(of.tags), answers, beside, seed=seed)
-
-
-def run_tagging_evaluation(
-    folder: Path,
-    data: str,
-    *,
-    text: str | None = None,
-    label: str | None = None,
-    save: bool = False,
-    device: str = "auto",
-) -> tuple[str, dict[str, Any], str | None]:
-    """Evaluate a model folder on other tagged sentences, its baseline beside it.
-
-    Args:
-        folder: of the model.
-        data: a file, or a folder or data set of which the test part is taken.
-        text: column of the tokens, if not as in training.
-        label: column of the tags, if not as in training.
-        save: the figures become the test block of metrics.json.
-        device: where it runs.
-
-    Returns:
-        The name of the data, the block, and a sentence that compares; None without a baseline.
-
-    Raises:
-        InputError: the folder, the data or the columns are not as needed.
-    """
-    predictor = TaggerPredictor.load(folder, device)
-    source = resolve(data)
-    saved = predictor.settings.get("data", {})
-    columns = find_columns(source.table("test"), text or saved.get("text"), label or saved.get("label"))
-    of = _read_part(source, *columns, predictor.features.tokenizer, "test")
-    model = predictor.network.settings
-    code = TagCode(predictor.classes, model.scheme, model.inner_scheme)
-    baseline = _load_baseline(folder)
-    block = evaluate_tagging(code, of, predictor.tag(of.tokens), baseline)
-    if save:
-        path = folder / "metrics.json"
-        try:
-            before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        except ValueError:
-            raise ModelFolderError(f"{path} is damaged: it is no JSON") from None
-        add_piece(folder, "metrics.json", {**before, "test": block})
-    return source.name, block, None if baseline is None else tagging_verdict(block, "test")
+    def notes(self, model: SequenceTagger, parts: Parts) -> list[str]:
+        """See `Task.notes`."""
+        notes, training = [], parts.training
+        if model.coverage_ is not None:
+            notes.append(model.coverage_.sentence())
+        if model.broken_:
+            notes.append(
+                f"{model.broken_:,} training tags broke a rule of the scheme {model.code_.scheme} (an I- without its B-, "
+                "say) and were read as the spans that were meant."
+            )
+        if training.moved:
+            notes.append(f"{training.moved:,} marked spans ended within a token and were widened to whole tokens.")
+        if training.empty:
+            notes.append(f"{training.empty:,} rows without a token were left out.")
+        return notes
 
 
 def read_texts_to_tag(path: Path, column: str | None, predictor: TaggerPredictor) -> Iterator[str | list[str]]:
@@ -254,55 +191,8 @@ def read_texts_to_tag(path: Path, column: str | None, predictor: TaggerPredictor
             yield text
 
 
-def tagging_verdict(block: Mapping[str, Any], split: str) -> str:
-    """Say whether the model has earned its place beside the baseline."""
-    metric, gap = block["metric"], block["difference"]
-    name = "F1 of spans" if metric == "f1" else "accuracy of tokens"
-    ours, theirs = (of[metric]["value"] or 0.0 for of in (block, block["baseline"]))
-    figures = f"{name} {ours:.3f} against {theirs:.3f} of the {NAME} on the {split} sentences"
-    if gap["low"] is not None and gap["low"] > 0:
-        return f"The model is better than looking tokens up: {figures}."
-    if gap["high"] is not None and gap["high"] < 0:
-        return f"Looking tokens up is better than the model: {figures}; train longer, or on more sentences."
-    return f"No better than looking tokens up, as far as these data tell: {figures}."
-
-
-def _read_part(source: DataSource, text: str, label: str, splitter: Tokenizer, *parts: str) -> TaggedSentences:
-    table = source.table(*parts)
-    return read_tagged(table, *find_columns(table, text, label), splitter.spans)
-
-
 def _with_unit(text: TextSettings) -> TextSettings:
     return text.model_copy(update={"unit": "words"}) if text.unit == "auto" else text
 
 
-def _load_baseline(folder: Path) -> TagBaseline | None:
-    path = folder / BASELINE
-    if not path.exists():
-        return None
-    try:
-        return TagBaseline.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except ValueError as error:
-        raise ModelFolderError(f"{path} is damaged: {error}") from None
-
-
-def _notes(model: SequenceTagger, training: TaggedSentences, *, held_back: bool) -> list[str]:
-    notes = []
-    if model.coverage_ is not None:
-        notes.append(model.coverage_.sentence())
-    if model.broken_:
-        notes.append(
-            f"{model.broken_:,} training tags broke a rule of the scheme {model.code_.scheme} (an I- without its B-, say) "
-            "and were read as the spans that were meant."
-        )
-    if training.moved:
-        notes.append(f"{training.moved:,} marked spans ended within a token and were widened to whole tokens.")
-    if training.empty:
-        notes.append(f"{training.empty:,} rows without a token were left out.")
-    if held_back:
-        notes.append("A part of the training sentences was held back for validation, not learned from.")
-    if model.fit_history_.stopped == "time":
-        notes.append("The time budget ended the training.")
-    if model.fit_history_.interrupted:
-        notes.append("The training was interrupted; the saved model is the best one until then.")
-    return notes
+TASK = TaggingTask()

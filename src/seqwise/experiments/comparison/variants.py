@@ -13,7 +13,12 @@ from seqwise.errors import ConfigurationError, nearest
 from seqwise.experiments.configuration import Configuration, parse_configuration
 
 ARCHITECTURES = ("wide_deep", "recurrent", "linear")
-SHORT = {"cell": "model.cell", "model": "model.architecture"}  # what --vary may be called by -> its setting
+ENCODERS = ("recurrent", "transformer")
+SHORT = {
+    "cell": "model.cell",
+    "encoder": "model.encoder",
+    "model": "model.architecture",
+}  # what --vary may be called by -> its setting
 KINDS = ("imbalance", *SHORT)
 DEFAULT = "default"  # the treatment that nobody chose
 KEPT = ("label_smoothing",)  # of the section `imbalance`: no treatment sets it, so the person's value holds for all
@@ -39,7 +44,7 @@ class Variation:
     """What varies, and all its variants.
 
     Attributes:
-        vary: as the person wrote it: "imbalance", "cell", "model" or "section.key".
+        vary: as the person wrote it: "imbalance", "cell", "encoder", "model" or "section.key".
         noun: what a variant is called in a sentence.
         variants: the first is the reference.
         replaces: section whose other settings give way to those of the variant; None for none.
@@ -88,7 +93,7 @@ def variation_of(vary: str, chosen: str | None = None) -> Variation:
     """Return what is compared.
 
     Args:
-        vary: "imbalance", "cell", "model", or "section.key=v1,v2,v3" for any setting.
+        vary: "imbalance", "cell", "encoder", "model", or "section.key=v1,v2,v3" for any setting.
         chosen: names of the variants with commas between them, or "all" or None for all of them. Plain cross entropy is
             among the treatments of imbalance whether it is named or not: it is the reference.
 
@@ -104,7 +109,7 @@ def variation_of(vary: str, chosen: str | None = None) -> Variation:
         raise ConfigurationError(f"--vary: there is nothing called {vary!r} to vary; {nearest(vary, KINDS, kinds)}")
     if vary == "imbalance":
         return _treatments(_names(chosen))
-    known: Sequence[str] = list(LIBRARY) if vary == "cell" else ARCHITECTURES
+    known: Sequence[str] = {"cell": list(LIBRARY), "encoder": ENCODERS, "model": ARCHITECTURES}[vary]
     names = _names(chosen) or known
     for name in names:
         if name not in known:

@@ -63,7 +63,9 @@ def load_model(
             return _language_model(config["settings"], vocabulary)
         if config["estimator"] == "SequenceTagger":
             return _tagger(config["settings"], vocabulary, labels)
-        return _sequence_model(config["settings"], vocabulary, labels)
+        if config["estimator"] == "SequenceRegressor":
+            return _sequence_model(config["settings"], vocabulary, len(config["targets"]["names"]))
+        return _sequence_model(config["settings"], vocabulary, len(labels["classes"]))
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         raise DataError(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
@@ -71,14 +73,14 @@ def load_model(
         raise DataError(f"the model's description lacks or garbles {error}") from None
 
 
-def _sequence_model(settings: dict[str, Any], vocabulary: dict[str, Any], labels: dict[str, Any]) -> SavedModel:
+def _sequence_model(settings: dict[str, Any], vocabulary: dict[str, Any], outputs: int) -> SavedModel:
     text, model = TextSettings.model_validate(settings["text"]), ModelSettings.model_validate(settings["model"])
     features = TextFeatures.from_dict(vocabulary, text, model)
     module = SequenceModel(
         model,
         vocabulary_size=features.vocabulary_size,
         ngrams=features.ngram_count,
-        classes=len(labels["classes"]),
+        classes=outputs,
     )
     return SavedModel(module, features)
 

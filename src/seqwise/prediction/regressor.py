@@ -1,0 +1,96 @@
+"""Raw input -> numbers, from a saved regressor.
+
+Axis letters: n examples, K targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Self, cast
+
+import numpy as np
+
+from seqwise.errors import DataError, ModelFolderError
+from seqwise.prediction.device import resolve_device
+from seqwise.prediction.folder import FolderContent, read_folder
+from seqwise.prediction.predictor import CHUNK, RestoredClassifier
+from seqwise.prediction.restoring import restore
+from seqwise.prediction.target_scale import TargetScale
+
+
+class RegressorPredictor:
+    """A saved regressor that answers.
+
+    Attributes:
+        config: the whole of config.json.
+        settings: its sections.
+        scale: names and units of the K targets.
+    """
+
+    def __init__(self, content: FolderContent, model: RestoredClassifier) -> None:
+        self.config, self.settings = content.config, content.settings
+        self.scale = TargetScale.from_dict(content.config["targets"])
+        self.model = model
+
+    @classmethod
+    def load(cls, path: str | Path, device: str = "auto") -> Self:
+        """Read a model folder.
+
+        Args:
+            path: of the folder.
+            device: "auto", "cpu", "cuda" or "cuda:N".
+
+        Raises:
+            ModelFolderError: it is not a sound model folder, or not that of a regressor.
+            DeviceError: there is no such device.
+        """
+        target = resolve_device(device)
+        content = read_folder(path)
+        if content.config["estimator"] != "SequenceRegressor":
+            raise ModelFolderError(f"{content.path} holds a {content.config['estimator']}, not a regressor")
+        model = cast("RestoredClassifier", restore(content))
+        model.module.to(target)
+        try:
+            return cls(content, model)
+        except (DataError, KeyError) as error:
+            raise ModelFolderError(f"{content.path} does not describe a regressor: {error}") from None
+
+    def predict(self, inputs: Iterable[Any], batch_size: int = 256) -> np.ndarray:
+        """Return the K numbers of every input, (n, K) float64, in the targets' own units and the order of the inputs.
+
+        Args:
+            inputs: strings, for a model of tokens also lists of strings; or frames, if the model reads such.
+            batch_size: computed together, at the most; inputs of near-equal length come into one batch.
+
+        Raises:
+            DataError: something is no such input.
+        """
+        from seqwise.models import logits_of
+
+        if batch_size < 1:
+            raise DataError(f"batch_size is a positive number, got {batch_size}")
+        parts = [
+            logits_of(self.model.module, self.model.encode(chunk), batch_size=batch_size)
+            for chunk in self._chunks(inputs)
+        ]
+        answers = np.concatenate(parts) if parts else np.empty((0, len(self.scale.names)))
+        return self.scale.restored(answers)
+
+    def named(self, answers: np.ndarray) -> list[dict[str, float]]:
+        """Return each row of `predict` as target -> number."""
+        return [dict(zip(self.scale.names, row, strict=True)) for row in answers.tolist()]
+
+    def _chunks(self, inputs: Iterable[Any]) -> Iterator[Any]:
+        if isinstance(inputs, str | bytes):
+            raise DataError("texts are a list of strings, got a single one: put it in a list")
+        tokens = self.config["unit"] == "tokens"
+        iterator, row = iter(inputs), 0
+        while chunk := list(islice(iterator, CHUNK)):
+            for text in chunk:
+                row += 1
+                listed = tokens and isinstance(text, Sequence | np.ndarray) and not isinstance(text, bytes)
+                if not isinstance(text, str) and not listed:
+                    raise DataError(f"text {row} is {type(text).__name__}, expected a string")
+            yield chunk

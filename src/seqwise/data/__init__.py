@@ -4,6 +4,7 @@ from seqwise.data.batches import LengthBatches
 from seqwise.data.browsing import get_data, list_data, show_data
 from seqwise.data.duplicates import Duplicates, find_duplicates
 from seqwise.data.examples import Examples, StreamedColumn, load_examples
+from seqwise.data.frames import Frames, read_frames
 from seqwise.data.labels import find_separator, label_matrix, label_name, label_set
 from seqwise.data.resampling import Sampler, make_sampler
 from seqwise.data.settings import DataSettings
@@ -19,6 +20,7 @@ __all__ = [
     "DataSource",
     "Duplicates",
     "Examples",
+    "Frames",
     "LengthBatches",
     "Sampler",
     "StreamedColumn",
@@ -35,6 +37,7 @@ __all__ = [
     "load_examples",
     "make_sampler",
     "open_table",
+    "read_frames",
     "resolve",
     "show_data",
     "stratified_split",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from seqwise.data.numbers import Numbers
 from seqwise.data.sources import DataSource
 from seqwise.data.tables import Table
+from seqwise.data.wav import read_sounds
 from seqwise.errors import DataError
 from seqwise.text.ragged import offsets_of
 
@@ -166,7 +168,7 @@ def read_frames(
     if not columns:
         raise ValueError("at least one column of frames is needed")
     stated = source.metadata.get("rate_hz")
-    rate = rate or (float(stated) if isinstance(stated, int | float) and stated > 0 else None)
+    rate = rate or table.rate or (float(stated) if isinstance(stated, int | float) and stated > 0 else None)
     parts = [_read_column(table, column, rate, vectors=vectors) for column in columns]
     first = parts[0]
     for column, part in zip(columns[1:], parts[1:], strict=True):
@@ -185,16 +187,19 @@ def read_frames(
         for number in range(1, part.channels + 1)
     ]
     values = first.values if len(parts) == 1 else np.concatenate([part.values for part in parts], axis=1)
-    notes = tuple(note for part in parts for note in part.notes)
+    notes = (*table.notes, *(note for part in parts for note in part.notes))
     return Frames(values, first.offsets, rates.pop() if rates else None, tuple(names), notes)
 
 
 def _read_column(table: Table, column: str, rate: float | None, *, vectors: bool) -> Frames:
     table.require(column, "column of frames")
+    if (paths := _sound_files(table, column)) is not None:
+        samples, rate, notes = read_sounds(paths, rate)
+        return replace(Frames.from_rows(samples, rate), notes=notes)
     numbers = table.numbers(column)
-    found, values = rate, numbers.values
     if not len(numbers.lengths):
         raise DataError(f"{table.name} has columns but no rows")
+    values = numbers.values
     if vectors and not numbers.nested:
         numbers = _as_vectors(table, column, numbers)
     elif not numbers.nested and values.dtype == np.int16 and rate is not None:
@@ -204,7 +209,7 @@ def _read_column(table: Table, column: str, rate: float | None, *, vectors: bool
         more = f" ({len(empty)} such rows in all)" if len(empty) > 1 else ""
         raise DataError(f"{table.name}, {table.place(int(empty[0]))}: column {column!r} has no step{more}")
     with np.errstate(over="ignore"):  # what is too large for float32 is refused below
-        frames = Frames(np.asarray(values, dtype=np.float32), numbers.offsets, found)
+        frames = Frames(np.asarray(values, dtype=np.float32), numbers.offsets, rate)
     if (place := first_infinite(frames)) is not None:
         row, step, channel = place
         raise DataError(
@@ -212,6 +217,24 @@ def _read_column(table: Table, column: str, rate: float | None, *, vectors: bool
             + (f", channel {channel + 1}" if frames.channels > 1 else "")
         )
     return frames
+
+
+def _sound_files(table: Table, column: str) -> list[Path] | None:
+    """The sound files that a column names, from the folder of the table on; None if it holds something else."""
+    if "str" not in table.types()[column]:
+        return None
+    paths: list[Path] = []
+    for chunk in table.iter_chunks(columns=[column]):
+        for name in chunk[column]:
+            if not isinstance(name, str) or not name.lower().endswith(".wav"):
+                if not paths:
+                    return None
+                raise DataError(
+                    f"{table.name}, {table.place(len(paths))}: column {column!r} holds {name!r:.40}, and the path of a .wav "
+                    "file is expected as in the rows before it"
+                )
+            paths.append(table.path.parent / name)
+    return paths
 
 
 def _as_vectors(table: Table, column: str, numbers: Numbers) -> Numbers:

@@ -40,7 +40,8 @@ def numbers_of_values(values: Iterable[Any], fail: Callable[[int, str], DataErro
     """The numbers of a column of lists, whatever file it came from.
 
     Args:
-        values: of every row: a list of numbers, or of lists of D numbers each; None within is a missing number.
+        values: of every row: a number, also as text; a list of numbers; or a list of lists of D numbers each. None within
+            and an empty text are missing numbers.
         fail: number of a row (from 0) and what is wrong there -> the error to raise.
 
     Raises:
@@ -69,6 +70,11 @@ def _array(value: Any, row: int, fail: Callable[[int, str], DataError]) -> NDArr
         raise fail(row, "it is missing")
     if isinstance(value, np.ndarray) and value.dtype.kind in "iuf" and value.ndim in (1, 2):
         return value
+    if isinstance(value, int | float | str):
+        try:
+            return np.array([float(value) if value != "" else np.nan])
+        except ValueError:
+            raise fail(row, f"it holds {value!r:.40}, and numbers are expected") from None
     if not isinstance(value, list | tuple):
         raise fail(row, f"a list of numbers is expected, got {value!r:.40}")
     try:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from seqwise.data.catalogue import SPLITS, catalogue, data_folders, is_name, local_folder, metadata_of
 from seqwise.data.hub import fetch
+from seqwise.data.settings import DataSettings
 from seqwise.data.tables import Table, is_table, open_table, stem_of
 from seqwise.errors import DataError, FileError, nearest
 
@@ -42,17 +43,31 @@ class DataSource:
         raise DataError(f"{self.name} has no part {' or '.join(wanted)}; it has {', '.join(self.splits)}")
 
 
-def resolve(data: str | Path) -> DataSource:
+def resolve(data: str | Path, settings: DataSettings | None = None) -> DataSource:
     """Finds the data.
 
     Args:
-        data: the path of a file or of a folder with train, validation and test files; or the name of a data set, looked for
-            in `$SEQWISE_DATA`, then in the user's cache, then fetched from its public home.
+        data: the path of a file; of a folder with train, validation and test files; of a folder of sounds
+            (LABEL/*.wav, or train/LABEL/*.wav and so on); or the name of a data set, looked for in `$SEQWISE_DATA`, then in
+            the user's cache, then fetched from its public home.
+        settings: if `id` is set, the tables are in long form, see `LongTable`.
 
     Raises:
         FileError: if there is no such file, folder or data set, the kind of file is unknown, or it cannot be fetched.
         DataError: if a header or `dataset.json` is malformed.
     """
+    source = _found(data)
+    if settings is None or settings.id is None:
+        return source
+    from seqwise.data.long_form import LongTable
+
+    tables: dict[str, Table] = {
+        part: LongTable(table, settings.id, settings.time, settings.every) for part, table in source.splits.items()
+    }
+    return replace(source, splits=tables)
+
+
+def _found(data: str | Path) -> DataSource:
     path = Path(data)
     if path.is_dir():
         return _folder(path, str(data))
@@ -87,5 +102,22 @@ def _folder(folder: Path, name: str) -> DataSource:
             raise DataError(f"{folder} has two files for {split}: {paths[0].name} and {paths[1].name}")
     splits = {split: open_table(paths[0]) for split, paths in found.items() if paths}
     if not splits:
-        raise FileError(f"{folder} has no part to read: train, validation or test, as .parquet, .csv, .tsv or .jsonl")
+        return _sounds(folder, name)
     return DataSource(name, splits, metadata_of(folder))
+
+
+def _sounds(folder: Path, name: str) -> DataSource:
+    """The data set of a folder without tables, whose .wav files are its rows."""
+    from seqwise.data.wav import LABEL, SOUND, sounds_of
+
+    parts = {part: sounds_of(folder / part) for part in SPLITS if (folder / part).is_dir()}
+    metadata = {"sequence": SOUND, "label": LABEL, **metadata_of(folder)}
+    if splits := {part: table for part, table in parts.items() if table is not None}:
+        return DataSource(name, dict(splits), metadata)
+    whole = sounds_of(folder)
+    if whole is None:
+        raise FileError(
+            f"{folder} has no part to read: train, validation or test, as .parquet, .csv, .tsv or .jsonl, and no .wav "
+            "files in folders named by their labels"
+        )
+    return DataSource(name, {"train": whole}, metadata, is_file=True)

@@ -24,9 +24,13 @@ class Table(ABC):
         path: the file.
         columns: the names of the columns.
         rows: how many rows there are, if the file says so; otherwise None until one pass has ended.
+        rate: steps a second of its lists, if the file says so.
+        notes: sentences on what had to be done to read it.
     """
 
     columns: list[str]
+    rate: float | None = None
+    notes: tuple[str, ...] = ()
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -145,8 +149,9 @@ def open_table(path: str | Path) -> Table:
     """The table in a file, whatever its format.
 
     Args:
-        path: a .csv, .tsv, .jsonl (one object a line), .json (the same, or one list of objects), .parquet, fastText .txt, or CoNLL (.conll, .conllu,
-            .bio, .iob) or MIDI (.mid) file; each may be compressed as .gz, .xz or .zst.
+        path: a .csv, .tsv, .jsonl (one object a line), .json (the same, or one list of objects), .parquet, fastText .txt,
+            CoNLL (.conll, .conllu, .bio, .iob), MIDI (.mid), .npy, .npz or .wav file; each may be compressed as .gz, .xz or
+            .zst, except .wav.
 
     Raises:
         FileError: if the file is missing, a folder, empty, unreadable, or of an unknown kind.
@@ -178,6 +183,7 @@ def stem_of(path: Path) -> str:
 
 
 def _readers() -> dict[str, Callable[[Path], Table]]:
+    from seqwise.data.arrays import ArrayTable
     from seqwise.data.conll import ConllTable
     from seqwise.data.delimited import DelimitedTable
     from seqwise.data.json_lines import JsonLinesTable
@@ -185,6 +191,7 @@ def _readers() -> dict[str, Callable[[Path], Table]]:
     from seqwise.data.labelled_text import LabelledTextTable
     from seqwise.data.midi import MidiTable
     from seqwise.data.parquet import ParquetTable
+    from seqwise.data.wav import SoundTable
 
     return {
         ".csv": DelimitedTable,
@@ -199,4 +206,7 @@ def _readers() -> dict[str, Callable[[Path], Table]]:
         ".iob": ConllTable,
         ".mid": MidiTable,
         ".midi": MidiTable,
+        ".npy": ArrayTable,
+        ".npz": ArrayTable,
+        ".wav": SoundTable,
     }

@@ -5,16 +5,22 @@ from seqwise.models.batch import Batch, EncodedExamples, Ngrams
 from seqwise.models.classifier import LinearPart, RecurrentPart, SequenceModel, VectorModel
 from seqwise.models.encoder import Encoder, EncoderSettings
 from seqwise.models.features import TextFeatures
+from seqwise.models.frame_features import FrameFeatures
+from seqwise.models.frame_settings import FrameSettings
 from seqwise.models.inference import logits_of, probabilities, run_batched
 from seqwise.models.language import LanguageNetwork
 from seqwise.models.language_settings import LanguageSettings
 from seqwise.models.pooling import Pooling
 from seqwise.models.pretrained import PartlyFrozenEmbedding, start_from_vectors
-from seqwise.models.saved import SavedLanguageModel, SavedModel, SavedTagger, build_tagger, load_model
+from seqwise.models.saved import SavedLanguageModel, SavedModel, SavedTagger, SavedTranslator, build_tagger, load_model
 from seqwise.models.settings import ModelSettings
-from seqwise.models.tagger import TaggerNetwork
+from seqwise.models.tagger import FrameTagger, TaggerNetwork, WordTagger
 from seqwise.models.tagger_features import TaggedExamples, TaggerFeatures
+from seqwise.models.tagger_frames import FramedExamples, FrameTaggerFeatures
 from seqwise.models.tagger_settings import TaggerSettings
+from seqwise.models.translator import TranslationBatch, TranslatorNetwork
+from seqwise.models.translator_features import TranslationExamples, TranslatorFeatures
+from seqwise.models.translator_settings import SearchSettings, TranslatorSettings
 from seqwise.models.transformer import TransformerDecoder
 
 __all__ = [
@@ -22,6 +28,11 @@ __all__ = [
     "EncodedExamples",
     "Encoder",
     "EncoderSettings",
+    "FrameTagger",
+    "FrameTaggerFeatures",
+    "FramedExamples",
+    "FrameFeatures",
+    "FrameSettings",
     "LanguageNetwork",
     "LanguageSettings",
     "LinearPart",
@@ -33,6 +44,8 @@ __all__ = [
     "SavedLanguageModel",
     "SavedModel",
     "SavedTagger",
+    "SavedTranslator",
+    "SearchSettings",
     "SequenceModel",
     "TaggedExamples",
     "TaggerFeatures",
@@ -40,7 +53,13 @@ __all__ = [
     "TaggerSettings",
     "TextFeatures",
     "TransformerDecoder",
+    "TranslationBatch",
+    "TranslationExamples",
+    "TranslatorFeatures",
+    "TranslatorNetwork",
+    "TranslatorSettings",
     "VectorModel",
+    "WordTagger",
     "build_tagger",
     "load_model",
     "logits_of",

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqwise.data.frames import Frames, first_infinite
+from seqwise.data.rates import resampled
 from seqwise.errors import ConfigurationError, DataError
 from seqwise.models.frame_settings import FrameSettings
 from seqwise.models.spectra import Spectrum, slopes
@@ -21,7 +21,6 @@ from seqwise.text.ragged import offsets_of
 
 LOWEST_SOUND = 2000.0  # steps a second from which one channel is taken for sound
 CHUNK = 2**20  # steps whose sums are taken at once
-LARGEST_FACTOR = 1000  # of the fraction by which a rate is changed
 
 
 class FrameFeatures:
@@ -216,16 +215,10 @@ class FrameFeatures:
         return frames.rate is not None and self.rate is not None and frames.rate != self.rate
 
     def _resampled(self, frames: Frames) -> Frames:
-        from scipy.signal import resample_poly
-
         assert frames.rate is not None
         assert self.rate is not None
-        ratio = Fraction(self.rate / frames.rate).limit_denominator(LARGEST_FACTOR)
-        if not ratio:
-            raise DataError(f"frames of {frames.rate:g} steps a second cannot be resampled to {self.rate:g}")
-        rows = [resample_poly(row, ratio.numerator, ratio.denominator, axis=0) for row in frames]
-        changed = Frames.from_rows(rows, self.rate)
-        return replace(changed, names=frames.names, notes=frames.notes)
+        rows = [resampled(row, frames.rate, self.rate) for row in frames]
+        return replace(Frames.from_rows(rows, self.rate), names=frames.names, notes=frames.notes)
 
     def _described(self, frames: Frames) -> Frames:
         """Spectra and slopes."""

@@ -27,6 +27,12 @@ def evaluate(
     label: Annotated[
         str | None, typer.Option(help="Column of the classes, if not as in training.", metavar="COL")
     ] = None,
+    frames: Annotated[
+        list[str] | None, typer.Option(help="Column of the numbers, if not as in training.", metavar="COL")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Column of what comes out, if not as in training.", metavar="COL")
+    ] = None,
     adapt: Annotated[
         float | None,
         typer.Option(
@@ -61,11 +67,13 @@ def evaluate(
     if adapt is not None and not 0 < adapt < 1000:
         raise ConfigurationError(f"--adapt is a learning rate above 0, not {adapt}")
     if task != "classify":
-        refuse_options(task, {"--text": text, "--label": label})
+        refuse_options(task, {"--text": text, "--label": label, "--frames": frames, "--target": target})
         options = {} if adapt is None else {"adapt": adapt}
-        columns = {"text": text, "label": label}
+        columns = {"text": text, "label": label, "frames": tuple(frames or ()) or None, "target": target}
         evaluate_task(task, folder, data, columns=columns, save=save, device=device, json=json, **options)
         return
+    if target is not None:
+        raise ConfigurationError("--target is not for classification: name the column of the classes by --label")
     outcome = run_evaluation(folder, data, text=text, label=label, save=save, device=device, say=say)
     if json:
         print_json(outcome.metrics)

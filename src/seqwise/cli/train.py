@@ -39,7 +39,15 @@ def train(
         ),
     ] = "classify",
     text: Annotated[str | None, typer.Option(help="Column of the sequences.", metavar="COL")] = None,
+    frames: Annotated[
+        list[str] | None,
+        typer.Option(help="Column of numbers instead of texts; several are joined channel by channel.", metavar="COL"),
+    ] = None,
     label: Annotated[str | None, typer.Option(help="Column of the classes.", metavar="COL")] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(help="Column of what comes out where that is no class: texts, sequences, numbers.", metavar="COL"),
+    ] = None,
     weight: Annotated[str | None, typer.Option(help="Column of sample weights.", metavar="COL")] = None,
     validation: Annotated[
         str | None, typer.Option(help="Validation data; by default a part of DATA is held back.", metavar="DATA")
@@ -151,6 +159,8 @@ def train(
         flags = {
             "data.text": text,
             "data.label": label,
+            "data.frames": frames,
+            "data.target": target,
             "model.vectors": vectors,
             "model.freeze_vectors": freeze_vectors,
             "training.time_budget": time_budget,
@@ -160,6 +170,8 @@ def train(
         options = {
             "--text": text,
             "--label": label,
+            "--frames": frames,
+            "--target": target,
             "--weight": weight,
             "--positive": positive,
             "--threshold": threshold,
@@ -175,16 +187,20 @@ def train(
         request["started"] = started
         train_task(task, data, out, options, flags, config, set_, imbalance=imbalance, json=json, **request)
         return
+    from seqwise.errors import ConfigurationError
     from seqwise.experiments.configuration import build_configuration
     from seqwise.experiments.decisions import DecisionRequest, numbers_by_name
     from seqwise.experiments.training import TrainingRequest, run_training
 
+    if target is not None:
+        raise ConfigurationError("--target is not for classification: name the column of the classes by --label")
     configuration = build_configuration(
         config,
         set_ or (),
         {
             "data.text": text,
             "data.label": label,
+            "data.frames": frames,
             "data.weight": weight,
             "model.architecture": model,
             "data.unlabelled": unlabelled,

@@ -7,7 +7,7 @@ from seqwise.embeddings import WordVectors
 from seqwise.errors import ConfigurationError, DataError, ModelFolderError
 from seqwise.estimators import SequenceTagger
 from seqwise.estimators.tag_targets import TagCode, fit_temperature
-from seqwise.estimators.tagger import Scored
+from seqwise.estimators.tagger_fitting import Scored
 from seqwise.text.tag_schemes import find_scheme, read_spans
 from seqwise.training import Callback
 from tolerances import assert_close
@@ -229,8 +229,10 @@ def test_the_temperature_makes_marginals_fit_the_validation_tags(fitted):
     sentences, tags = corpus(seed=5, count=40, scheme="IOB1")
     random = np.random.default_rng(1)
     noisy = [["O" if random.random() < 0.4 else tag for tag in row] for row in tags]
-    network, features, code = fitted.predictor_.network, fitted.predictor_.features, fitted.code_
-    assert fit_temperature(network, features, code, sentences, noisy) > fitted.temperature_
+    predictor = fitted.predictor_
+    examples = predictor.features.encode(sentences, fitted.code_.encode(noisy)[0])
+    batches = [batch for _, batch in predictor.batched(examples)]
+    assert fit_temperature(predictor.network, batches) > fitted.temperature_
 
 
 def test_it_is_an_estimator():

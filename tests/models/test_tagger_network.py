@@ -18,6 +18,7 @@ SMALL = {
     "hidden_size": 6,
     "backend": "reference",
     "scheme": "BIO",
+    "head": "crf",
 }
 VARIANTS = [{}, {"head": "softmax"}, {"character_size": 0}, {"character_size": 0, "casing": False}, {"cell": "gru"}]
 

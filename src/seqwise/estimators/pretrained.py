@@ -16,7 +16,7 @@ from seqwise.embeddings import WordVectors
 from seqwise.errors import ConfigurationError
 from seqwise.estimators.pretraining import decide_pretraining, pretrain
 from seqwise.estimators.sections import Sections
-from seqwise.models import RecurrentPart, TaggerNetwork, start_from_vectors
+from seqwise.models import RecurrentPart, WordTagger, start_from_vectors
 from seqwise.text import Vocabulary
 from seqwise.text.vocabulary import PAD, SPECIAL_TOKENS, UNK
 
@@ -141,7 +141,7 @@ def find_file(named: str) -> Path:
     return path
 
 
-def give_vectors(part: RecurrentPart | TaggerNetwork, vocabulary: Vocabulary, given: GivenVectors) -> Coverage:
+def give_vectors(part: RecurrentPart | WordTagger, vocabulary: Vocabulary, given: GivenVectors) -> Coverage:
     """Start the embedding of a recurrent part or a tagger from vectors, in place.
 
     Args:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self, cast
 
-import numpy as np
 import torch
 
 from seqwise.errors import DataError
 from seqwise.losses import ImbalanceSettings
 from seqwise.metrics.tagging import Tagging
-from seqwise.models import TaggerFeatures, TaggerNetwork
+from seqwise.models import TaggerNetwork
 from seqwise.prediction.tagger import PLAIN
 from seqwise.text.tag_schemes import OUTSIDE, find_scheme, read_spans, write_spans
 
+Tags = Sequence[Sequence[str]] | Sequence[Sequence[str | None]]
 _MARKS = {"BIO": "BI", "BIOES": "BIES"}
 _COLDEST, _HOTTEST, _TRIALS = 0.4, 4.0, 14
 
@@ -36,35 +36,37 @@ class TagCode:
     inner: str
 
     @classmethod
-    def of(cls, tags: Sequence[Sequence[str]], scheme: str, inner: str) -> Self:
+    def of(cls, tags: Tags, scheme: str, inner: str) -> Self:
         """Look at the training tags.
 
         Args:
-            tags: of every sentence.
+            tags: of every sentence; None where a step has none, which only tags that are no spans may lack.
             scheme: of these; "auto" looks which.
             inner: what spans are learned as.
 
         Raises:
             DataError: fewer than two tags, or one that is none of the scheme.
         """
-        found = (find_scheme(tags) or PLAIN) if scheme == "auto" else scheme
+        found = (find_scheme(tags) or PLAIN) if scheme == "auto" else scheme  # type: ignore[arg-type]
         if found == PLAIN:
-            classes = sorted({tag for row in tags for tag in row})
+            classes = sorted({tag for row in tags for tag in row if tag is not None})
             if len(classes) < 2:
-                raise DataError(f"every token has the tag {classes[0]!r}; a tagger needs two tags at least")
+                what = f"every token has the tag {classes[0]!r}" if classes else "no step has a label"
+                raise DataError(f"{what}; a tagger needs two tags at least")
             return cls(classes, found, inner)
+        tags = cast("Sequence[Sequence[str]]", tags)
         types = sorted({span.type for row in tags for span in read_spans(row, found)[0]})
         if not types:
             raise DataError("the training tags describe no span")
         return cls([OUTSIDE, *(f"{mark}-{name}" for name in types for mark in _MARKS[inner])], found, inner)
 
-    def encode(self, tags: Sequence[Sequence[str]]) -> tuple[list[list[int]], int]:
+    def encode(self, tags: Tags) -> tuple[list[list[int]], int]:
         """Numbers of the tags of every sentence, and how many tags broke a rule of their scheme; -1 is unknown."""
-        numbers = {name: number for number, name in enumerate(self.classes)}
+        numbers: dict[str | None, int] = {name: number for number, name in enumerate(self.classes)}
         rows, broken = [], 0
         for row in tags:
             if self.scheme != PLAIN:
-                spans, some = read_spans(row, self.scheme)
+                spans, some = read_spans(cast("Sequence[str]", row), self.scheme)
                 row, broken = write_spans(spans, len(row), self.inner), broken + some
             rows.append([numbers.get(tag, -1) for tag in row])
         return rows, broken
@@ -80,42 +82,29 @@ class TagCode:
             weights |= dict.fromkeys(of_type or [name], weight)
         return imbalance.model_copy(update={"class_weight": weights})
 
-    def tagging(self, tags: Sequence[Sequence[str]]) -> Tagging:
+    def tagging(self, tags: Tags) -> Tagging:
         """Tags of the given scheme as the metrics read them: what breaks a rule is written as the span that was meant."""
         if self.scheme == PLAIN:
             return Tagging(tags)
-        spans = [read_spans(row, self.scheme)[0] for row in tags]
+        spans = [read_spans(cast("Sequence[str]", row), self.scheme)[0] for row in tags]
         written = [write_spans(of, len(row), self.scheme) for of, row in zip(spans, tags, strict=True)]
         return Tagging(written, spans)
 
 
 @torch.no_grad()
-def fit_temperature(
-    network: TaggerNetwork,
-    features: TaggerFeatures,
-    code: TagCode,
-    sentences: Sequence[Sequence[str]],
-    tags: Sequence[Sequence[str]],
-    limit: int = 1000,
-) -> float:
-    """The temperature under which the marginals give the tags of validation sentences the highest likelihood.
+def fit_temperature(network: TaggerNetwork, batches: Iterable[Any]) -> float:
+    """The temperature under which the marginals give the tags of validation sequences the highest likelihood.
 
     The most probable tags stay the same (Guo et al. 2017, of the marginals of a conditional random field).
 
     Args:
         network: fitted.
-        features: fitted.
-        code: of the tags.
-        sentences: tokens of each.
-        tags: of each; those that training never saw are passed over.
-        limit: so many sentences are enough.
+        batches: of these sequences, with targets; those that training never saw are below 0 and passed over.
     """
-    examples = features.encode(sentences[:limit], code.encode(tags[:limit])[0])
     device = network.head.weight.device
-    order = np.argsort(examples.lengths, kind="stable")
     scored = []
-    for start in range(0, len(order), 128):
-        batch = examples.batch(order[start : start + 128]).to(device)
+    for given in batches:
+        batch = given.to(device)
         scored.append((batch, network(batch)))
 
     def loss(temperature: float) -> float:

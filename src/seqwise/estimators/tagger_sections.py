@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from seqwise.estimators.pretrained import GivenVectors, find_file
 from seqwise.estimators.tag_targets import TagCode
 from seqwise.losses import ImbalanceSettings
 from seqwise.models import TaggerSettings
+from seqwise.models.frame_settings import FrameSettings
 from seqwise.prediction.tagger import PLAIN
 from seqwise.text import TextSettings
 from seqwise.training import TrainingSettings
@@ -31,20 +32,47 @@ METRICS = ("micro_f1", "macro_f1", "accuracy")
 
 @dataclass(frozen=True)
 class TaggerSections:
-    """How tokens are read, which layers the model has, how rare tags are treated, how it is trained."""
+    """How words or frames are read, which layers the model has, how rare tags are treated, how it is trained."""
 
     text: TextSettings
+    frames: FrameSettings
     model: TaggerSettings
     imbalance: ImbalanceSettings
     training: TrainingSettings
 
+    @property
+    def named(self) -> dict[str, Any]:
+        """The sections by name."""
+        return {part.name: getattr(self, part.name) for part in fields(self)}
+
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Return plain values, as in `config.json`."""
-        names = ("text", "model", "imbalance", "training")
-        return {name: getattr(self, name).model_dump(mode="json") for name in names}
+        return {name: section.model_dump(mode="json") for name, section in self.named.items()}
 
 
-def decided(sections: TaggerSections, code: TagCode) -> TaggerSections:
+def read_as(sections: TaggerSections, *, framed: bool) -> TaggerSections:
+    """Return the sections with what depends on whether frames are read, or words.
+
+    Raises:
+        ConfigurationError: a setting of the other one was given.
+    """
+    if framed and sections.text != TextSettings():
+        raise ConfigurationError("the section text is for words, and this tagger reads frames: leave it out")
+    if not framed and sections.frames != FrameSettings():
+        raise ConfigurationError(
+            "the section frames is for frames of numbers, and this tagger reads words: leave it out"
+        )
+    model = sections.model.decided(framed=framed)
+    if framed:
+        if model.scheme not in ("auto", PLAIN):
+            raise ConfigurationError(
+                f"model.scheme {model.scheme} is of spans of words; the labels of frames have none"
+            )
+        model = model.model_copy(update={"scheme": PLAIN})
+    return replace(sections, model=model)
+
+
+def decided(sections: TaggerSections, code: TagCode, *, framed: bool = False) -> TaggerSections:
     """Return the sections with scheme and metric decided.
 
     Raises:
@@ -52,17 +80,19 @@ def decided(sections: TaggerSections, code: TagCode) -> TaggerSections:
     """
     training, imbalance, model = sections.training, code.spread(sections.imbalance), sections.model
     if "metric" not in training.model_fields_set:
-        training = training.model_copy(update={"metric": "accuracy" if code.scheme == PLAIN else "micro_f1"})
+        metric = "macro_f1" if framed else "accuracy" if code.scheme == PLAIN else "micro_f1"
+        training = training.model_copy(update={"metric": metric})
     if training.metric not in METRICS:
         raise ConfigurationError(f"training.metric of a tagger is one of {', '.join(METRICS)}, not {training.metric}")
     if training.refit:
         raise ConfigurationError("training.refit is not for taggers: set it to false")
-    for name in ("prior_correction", "synthetic"):
-        if getattr(imbalance, name):
-            raise ConfigurationError(f"imbalance.{name} is for one class a text, not for tags")
-    if imbalance.sampler != "instance":
+    if imbalance.synthetic:
+        raise ConfigurationError("imbalance.synthetic is for one class a text, not for tags")
+    if imbalance.sampler != "instance" and not framed:
         raise ConfigurationError("imbalance.sampler draws texts of one class, and a sentence has many tags")
-    if model.head == "crf" and (imbalance.loss != "cross_entropy" or imbalance.label_smoothing):
+    if model.head == "crf" and (
+        imbalance.loss != "cross_entropy" or imbalance.label_smoothing or imbalance.prior_correction
+    ):
         raise ConfigurationError(
             "a conditional random field is fitted by its likelihood, with class weights if need be: "
             "set model.head to 'softmax' for another loss"
@@ -70,7 +100,7 @@ def decided(sections: TaggerSections, code: TagCode) -> TaggerSections:
     if model.freeze_vectors and model.vectors is None:
         raise ConfigurationError("freeze_vectors is for vectors of a file: model.vectors names none")
     model = model.model_copy(update={"scheme": code.scheme})
-    return TaggerSections(sections.text, model, imbalance, training)
+    return replace(sections, model=model, imbalance=imbalance, training=training)
 
 
 def read_vectors(model: TaggerSettings) -> GivenVectors | None:

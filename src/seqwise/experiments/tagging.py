@@ -13,7 +13,7 @@ from seqwise.data.tagged import TaggedSentences, find_columns, read_tagged
 from seqwise.errors import DataError
 from seqwise.estimators import SequenceTagger
 from seqwise.estimators.tag_targets import TagCode
-from seqwise.estimators.tagger import choose_held
+from seqwise.estimators.labelled import choose_held
 from seqwise.estimators.tagger_sections import TRAINING_DEFAULTS
 from seqwise.evaluation.tag_baseline import NAME, TagBaseline
 from seqwise.evaluation.tagging import figures_of, tagging_sections, worst_sentences

@@ -1,6 +1,7 @@
 """Figures of a tagger: of its tokens, and of its spans where tags are spans; beside a baseline's, with intervals.
 
-Intervals are percentile intervals of a bootstrap over sentences: tokens of one sentence depend on each other.
+Intervals are percentile intervals of a bootstrap over sentences: tokens of one sentence depend on each other. What is said
+of sentences and tokens holds of recordings and their steps, some of which may have no true tag: they are passed over.
 
 Axis letters: S sentences, C tags, K types of spans, R resamples.
 """
@@ -23,11 +24,11 @@ class Tagging:
     """What was said of sentences, or what is true of them.
 
     Attributes:
-        tags: the tags of every sentence.
+        tags: the tags of every sentence; None where it is not known what is true.
         spans: the spans of every sentence, None where tags are no spans.
     """
 
-    tags: Sequence[Sequence[str]]
+    tags: Sequence[Sequence[str]] | Sequence[Sequence[str | None]]
     spans: Sequence[Sequence[Span]] | None = None
 
 
@@ -36,6 +37,7 @@ def tagging_metrics(
     predicted: Tagging,
     baseline: Tagging | None = None,
     *,
+    metric: str | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -45,11 +47,12 @@ def tagging_metrics(
         true: what is right.
         predicted: as many tags of each sentence.
         baseline: likewise, or None.
+        metric: what counts, for the difference: "f1", "macro_f1" or "accuracy"; None is "f1" of spans, else "accuracy".
         resamples: R.
         seed: of the resampling.
 
     Returns:
-        `kind`, `sentences`, `tokens`, `metric` (what counts: "f1" of spans, else "accuracy"), the figures, `per_tag` and
+        `kind`, `sentences`, `tokens`, `metric` (what counts), the figures, `per_tag` and
         `confusion_matrix`; of spans `per_type`; with a baseline also `baseline`, its figures, and `difference`, ours less
         its own.
 
@@ -60,12 +63,15 @@ def tagging_metrics(
     for said in (predicted, baseline):
         if said is not None and [len(tags) for tags in said.tags] != lengths:
             raise DataError("Every token has one true and one predicted tag.")
+    known = [[tag is not None for tag in tags] for tags in true.tags]
+    true, predicted = _kept(true, known), _kept(predicted, known)
+    baseline = None if baseline is None else _kept(baseline, known)
+    lengths = [sum(row) for row in known]
     if not sum(lengths):
         raise DataError("There are no tokens to evaluate.")
     draws = _draws(len(lengths), resamples, seed)
     block, replicates = _figures(true, predicted, draws)
-    spans = true.spans is not None
-    metric = "f1" if spans else "accuracy"
+    metric = metric or ("f1" if true.spans is not None else "accuracy")
     names, counts = _confusion(true.tags, predicted.tags)
     result = {
         "kind": "tagging",
@@ -79,13 +85,16 @@ def tagging_metrics(
         theirs, others = _figures(true, baseline, draws)
         result["baseline"] = theirs
         gap = (block[metric]["value"] or 0.0) - (theirs[metric]["value"] or 0.0)
-        both = None if replicates is None or others is None else np.nan_to_num(replicates) - np.nan_to_num(others)
+        mine, its = replicates.get(metric), others.get(metric)
+        both = None if mine is None or its is None else np.nan_to_num(mine) - np.nan_to_num(its)
         result["difference"] = {"metric": metric, **figure(gap, both)}
     return result
 
 
 def quick_tagging_figures(true: Tagging, predicted: Tagging) -> dict[str, float]:
     """The figures that choose the best epoch: accuracy, macro F1 and, of spans, micro F1; of tags that is the accuracy."""
+    known = [[tag is not None for tag in tags] for tags in true.tags]
+    true, predicted = _kept(true, known), _kept(predicted, known)
     block, _ = _figures(true, predicted, None)
     micro = block["f1" if true.spans is not None else "accuracy"]["value"]
     figures = {
@@ -96,18 +105,28 @@ def quick_tagging_figures(true: Tagging, predicted: Tagging) -> dict[str, float]
     return {name: value or 0.0 for name, value in figures.items()}
 
 
-def _figures(true: Tagging, said: Tagging, draws: np.ndarray | None) -> tuple[dict[str, Any], np.ndarray | None]:
-    """The figures of a block, and the resamples (R,) of the one that counts."""
-    names = sorted({tag for tags in (*true.tags, *said.tags) for tag in tags})
+def _kept(of: Tagging, known: Sequence[Sequence[bool]]) -> Tagging:
+    """What is said of the steps of which it is known what is true."""
+    if all(map(all, known)):
+        return of
+    return Tagging([[tag for tag, keep in zip(*row, strict=True) if keep] for row in zip(of.tags, known, strict=True)])
+
+
+def _figures(
+    true: Tagging, said: Tagging, draws: np.ndarray | None
+) -> tuple[dict[str, Any], dict[str, np.ndarray | None]]:
+    """The figures of a block, and the resamples (R,) of those that may count."""
+    names = sorted({str(tag) for tags in (*true.tags, *said.tags) for tag in tags})
     counts = _count_tags(true.tags, said.tags, names)
     totals, drawn = _sums(counts, draws)
     tokens = totals[:, TRUE].sum()
     accuracies = None if drawn is None else drawn[..., EXACT].sum(1) / drawn[..., TRUE].sum(1)
     block: dict[str, Any] = {"accuracy": figure(float(totals[:, EXACT].sum() / tokens), accuracies)}
+    replicates: dict[str, np.ndarray | None] = {"accuracy": accuracies}
     table = _table(names, totals, drawn)
     if true.spans is None:
-        block["macro_f1"] = _macro(totals, drawn)
-        return {**block, "per_tag": table}, accuracies
+        block["macro_f1"], replicates["macro_f1"] = _macro(totals, drawn)
+        return {**block, "per_tag": table}, replicates
     assert said.spans is not None
     types = sorted({span[0] for spans in (*true.spans, *said.spans) for span in spans})
     totals, drawn = _sums(count_spans(true.spans, said.spans, types), draws)
@@ -115,12 +134,12 @@ def _figures(true: Tagging, said: Tagging, draws: np.ndarray | None) -> tuple[di
     theirs = None if drawn is None else span_figures(drawn.sum(1))
     for name, value in ours.items():
         block[name] = figure(float(value), None if theirs is None else theirs[name])
-    block["macro_f1"] = _macro(totals, drawn)
+    block["macro_f1"], replicates["macro_f1"] = _macro(totals, drawn)
     block |= {"per_type": _table(types, totals, drawn, partial=True), "per_tag": table}
-    return block, None if theirs is None else theirs["f1"]
+    return block, {**replicates, "f1": None if theirs is None else theirs["f1"]}
 
 
-def _count_tags(true: Sequence[Sequence[str]], said: Sequence[Sequence[str]], names: Sequence[str]) -> np.ndarray:
+def _count_tags(true: Sequence[Sequence[Any]], said: Sequence[Sequence[Any]], names: Sequence[str]) -> np.ndarray:
     """(S, C, 4): right, 0, there, said, laid out as the counts of spans."""
     numbers = {name: number for number, name in enumerate(names)}
     lengths = np.array([len(tags) for tags in true])
@@ -157,20 +176,20 @@ def _table(
     }
 
 
-def _macro(totals: np.ndarray, drawn: np.ndarray | None) -> dict[str, float | None]:
-    """The mean F1 of what is there, each type or tag counted once."""
+def _macro(totals: np.ndarray, drawn: np.ndarray | None) -> tuple[dict[str, float | None], np.ndarray | None]:
+    """The mean F1 of what is there, each type or tag counted once, and its resamples."""
     there = totals[:, TRUE] > 0
     if not there.any():
-        return figure(np.nan)
+        return figure(np.nan), None
     ours = span_figures(totals)["f1"][there]
     several = None
     if drawn is not None:
         with np.errstate(invalid="ignore"):
             several = np.nan_to_num(span_figures(drawn)["f1"][:, there]).mean(1)
-    return figure(float(ours.mean()), several)
+    return figure(float(ours.mean()), several), several
 
 
-def _confusion(true: Sequence[Sequence[str]], said: Sequence[Sequence[str]]) -> tuple[list[str], np.ndarray]:
+def _confusion(true: Sequence[Sequence[Any]], said: Sequence[Sequence[Any]]) -> tuple[list[str], np.ndarray]:
     names = sorted({tag for tags in (*true, *said) for tag in tags})
     numbers = {name: number for number, name in enumerate(names)}
     right, given = (np.array([numbers[tag] for tags in of for tag in tags]) for of in (true, said))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +13,23 @@ from seqwise.errors import DataError
 from seqwise.models.batch import EncodedExamples
 from seqwise.models.classifier import SequenceModel
 from seqwise.models.features import TextFeatures
+from seqwise.models.forecaster import ForecasterNetwork
+from seqwise.models.forecaster_settings import ForecasterSettings
 from seqwise.models.language import LanguageNetwork
 from seqwise.models.language_settings import LanguageSettings
 from seqwise.models.settings import ModelSettings
-from seqwise.models.tagger import TaggerNetwork
+from seqwise.models.tagger import FrameTagger, TaggerNetwork, WordTagger
 from seqwise.models.tagger_features import TaggerFeatures
+from seqwise.models.tagger_frames import FrameTaggerFeatures
 from seqwise.models.tagger_settings import TaggerSettings
+from seqwise.models.translator import TranslatorNetwork
+from seqwise.models.translator_features import TranslatorFeatures
+from seqwise.models.translator_settings import TranslatorSettings
 from seqwise.text import TextPipeline, TextSettings
 from seqwise.text.tag_schemes import allowed_transitions
+
+Saved = dict[str, Any]
+_WITHOUT_ENCODER = re.compile(r"((?:^|\.)recurrent)\.(?=weight_|bias_|vector_|cell_id)")
 
 
 @dataclass(frozen=True)
@@ -44,28 +54,34 @@ class SavedLanguageModel:
 
 @dataclass(frozen=True)
 class SavedTagger:
-    """A module without its weights, and what turns sentences into its batches."""
+    """A module without its weights, and what turns sentences or frames into its batches."""
 
     module: TaggerNetwork
-    features: TaggerFeatures
+    features: TaggerFeatures | FrameTaggerFeatures
 
 
-def load_model(
-    config: dict[str, Any], vocabulary: dict[str, Any], labels: dict[str, Any]
-) -> SavedModel | SavedLanguageModel | SavedTagger:
+@dataclass(frozen=True)
+class SavedTranslator:
+    """A module without its weights, and what turns texts into its batches and its symbols into text."""
+
+    module: TranslatorNetwork
+    features: TranslatorFeatures
+
+
+def current_name(name: str) -> str:
+    """The name of a weight today: before a Transformer could stand in their place, recurrent layers were no part of anything."""
+    return _WITHOUT_ENCODER.sub(r"\1.layers.", name)
+
+
+def load_model(config: dict[str, Any], vocabulary: dict[str, Any], labels: dict[str, Any]) -> Any:
     """Build the model that `config.json`, `vocabulary.json` and `labels.json` describe.
 
     Raises:
         DataError: they do not describe one; gives the reason.
     """
     try:
-        if config["estimator"] == "LanguageModel":
-            return _language_model(config["settings"], vocabulary)
-        if config["estimator"] == "SequenceTagger":
-            return _tagger(config["settings"], vocabulary, labels)
-        if config["estimator"] == "SequenceRegressor":
-            return _sequence_model(config["settings"], vocabulary, len(config["targets"]["names"]))
-        return _sequence_model(config["settings"], vocabulary, len(labels["classes"]))
+        build = BUILDERS.get(config["estimator"], _classifier)  # a classifier of somebody's own has a name of its own
+        return build(config, vocabulary, labels)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         raise DataError(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
@@ -73,7 +89,15 @@ def load_model(
         raise DataError(f"the model's description lacks or garbles {error}") from None
 
 
-def _sequence_model(settings: dict[str, Any], vocabulary: dict[str, Any], outputs: int) -> SavedModel:
+def _classifier(config: Saved, vocabulary: Saved, labels: Saved) -> SavedModel:
+    return _sequence_model(config["settings"], vocabulary, len(labels["classes"]))
+
+
+def _regressor(config: Saved, vocabulary: Saved, labels: Saved) -> SavedModel:
+    return _sequence_model(config["settings"], vocabulary, len(config["targets"]["names"]))
+
+
+def _sequence_model(settings: Saved, vocabulary: Saved, outputs: int) -> SavedModel:
     text, model = TextSettings.model_validate(settings["text"]), ModelSettings.model_validate(settings["model"])
     features = TextFeatures.from_dict(vocabulary, text, model)
     module = SequenceModel(
@@ -85,33 +109,61 @@ def _sequence_model(settings: dict[str, Any], vocabulary: dict[str, Any], output
     return SavedModel(module, features)
 
 
-def _language_model(settings: dict[str, Any], vocabulary: dict[str, Any]) -> SavedLanguageModel:
-    pipeline = TextPipeline.from_dict(vocabulary)
+def _language_model(config: Saved, vocabulary: Saved, labels: Saved) -> SavedLanguageModel:
+    pipeline, settings = TextPipeline.from_dict(vocabulary), config["settings"]
     module = LanguageNetwork(LanguageSettings.model_validate(settings["model"]), len(pipeline.vocabulary))
     return SavedLanguageModel(module, pipeline)
 
 
-def _tagger(settings: dict[str, Any], vocabulary: dict[str, Any], labels: dict[str, Any]) -> SavedTagger:
-    text, model = TextSettings.model_validate(settings["text"]), TaggerSettings.model_validate(settings["model"])
-    features = TaggerFeatures.from_dict(vocabulary, text)
+def _tagger(config: Saved, vocabulary: Saved, labels: Saved) -> SavedTagger:
+    settings = config["settings"]
+    model = TaggerSettings.model_validate(settings["model"])
+    features: TaggerFeatures | FrameTaggerFeatures
+    if "frames" in vocabulary:
+        features = FrameTaggerFeatures.from_dict(vocabulary)
+    else:
+        features = TaggerFeatures.from_dict(vocabulary, TextSettings.model_validate(settings["text"]))
     return SavedTagger(build_tagger(model, features, labels["classes"]), features)
 
 
-def build_tagger(model: TaggerSettings, features: TaggerFeatures, tags: Sequence[str]) -> TaggerNetwork:
-    """Build the module for the words, characters and tags that there are.
+def _translator(config: Saved, vocabulary: Saved, labels: Saved) -> SavedTranslator:
+    settings = config["settings"]
+    text, target = (TextSettings.model_validate(settings[name]) for name in ("text", "target_text"))
+    model = TranslatorSettings.model_validate(settings["model"])
+    features = TranslatorFeatures.from_dict(vocabulary, text, target, shared=model.shared_vocabulary)
+    sizes = (len(features.source.vocabulary), len(features.target.vocabulary))
+    return SavedTranslator(TranslatorNetwork(model, *sizes), features)
+
+
+def build_tagger(
+    model: TaggerSettings, features: TaggerFeatures | FrameTaggerFeatures, tags: Sequence[str]
+) -> TaggerNetwork:
+    """Build the module for what is read and the tags that there are.
 
     Args:
-        model: with the scheme decided.
+        model: with scheme and head decided.
         features: fitted.
         tags: the C tags, of the inner scheme where they are spans.
 
     Raises:
         DataError: a tag is none of the scheme's.
     """
-    return TaggerNetwork(
+    if isinstance(features, FrameTaggerFeatures):
+        return FrameTagger(model, size=features.size, tags=len(tags))
+    return WordTagger(
         model,
         words=len(features.words),
         characters=len(features.characters),
         tags=len(tags),
         allowed=None if model.scheme == "none" else allowed_transitions(tags, model.inner_scheme),
     )
+
+
+BUILDERS: dict[str, Callable[[Saved, Saved, Saved], Any]] = {
+    "SequenceClassifier": _classifier,
+    "SequenceRegressor": _regressor,
+    "LanguageModel": _language_model,
+    "SequenceTagger": _tagger,
+    "Translator": _translator,
+}
+"""Estimators and who builds their models from config.json, vocabulary.json and labels.json."""

@@ -1,11 +1,12 @@
-"""The torch module of a tagger.
+"""The torch modules of a tagger: what is read of each step, of words or of frames, and what becomes of it.
 
-Axis letters: B sentences, T words, U different word forms of a batch, H hidden units, C tags.
+Axis letters: B sequences, T steps, U different word forms of a batch, D numbers of a step, H hidden units, C tags.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from abc import ABC, abstractmethod
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +14,11 @@ from torch.nn import functional as F
 
 from seqwise.cells import LIBRARY
 from seqwise.layers import CRF, Recurrent
+from seqwise.models.encoder import Encoder
 from seqwise.models.initialisation import initialise_embedding, initialise_recurrent
 from seqwise.models.pretrained import PartlyFrozenEmbedding
 from seqwise.models.tagger_features import CASINGS, TaggedBatch
+from seqwise.models.tagger_frames import FramedBatch
 from seqwise.models.tagger_settings import TaggerSettings
 from seqwise.text.tag_schemes import Transitions
 from seqwise.text.vocabulary import PAD, UNK
@@ -35,8 +38,91 @@ class Answers(NamedTuple):
     conditionals: Tensor
 
 
-class TaggerNetwork(nn.Module):
-    """Words, their spelling and casing -> recurrent layers -> a score for each tag -> tags.
+class TaggerNetwork(nn.Module, ABC):
+    """What is read of each step -> recurrent layers or a Transformer -> a score for each tag -> tags.
+
+    A subclass gives `inputs`, and calls `_above` when it has made its own layers.
+
+    Args:
+        settings: see `TaggerSettings`.
+    """
+
+    head: nn.Linear
+
+    def __init__(self, settings: TaggerSettings) -> None:
+        super().__init__()
+        self.settings = settings
+
+    def _above(self, size: int, tags: int, allowed: Transitions | None) -> None:
+        """Make the layers above the inputs.
+
+        Args:
+            size: D.
+            tags: C.
+            allowed: what the scheme of the tags allows; None allows all.
+        """
+        self.recurrent = Encoder(self.settings, size)
+        self.head = nn.Linear(self.recurrent.size, tags)
+        self.crf = CRF(tags, *(allowed or (None, None, None))) if self.settings.head == "crf" else None
+
+    @abstractmethod
+    def inputs(self, batch: Any) -> Tensor:
+        """What is read of each step, (B, T, D)."""
+
+    def forward(self, batch: Any) -> Tensor:
+        """Return the score of every tag for every step, (B, T, C)."""
+        dropout = self.settings.dropout
+        x = F.dropout(self.inputs(batch), dropout, self.training)
+        outputs, _ = self.recurrent(x, batch.lengths)
+        return self.head(F.dropout(outputs, dropout, self.training))
+
+    def answers(self, batch: Any, temperature: float = 1.0, shift: Tensor | None = None) -> Answers:
+        """Return the tags and how probable they are.
+
+        Args:
+            batch: on the module's device.
+            temperature: all scores are divided by it before they become probabilities.
+            shift: subtracted from these scores, (C,); not with a conditional random field.
+        """
+        emissions = self(batch)
+        if self.crf is None:
+            chances, tags = self.probabilities(emissions, batch, temperature, shift).max(-1)
+            return Answers(tags, chances, chances)
+        tags = self.crf.decode(emissions, batch.lengths)
+        chances = self.crf.marginals(emissions, batch.lengths, temperature).gather(-1, tags[..., None])[..., 0]
+        logs = self.crf.log_probabilities(emissions, tags, batch.lengths, temperature)
+        return Answers(tags, chances, logs.exp())
+
+    def probabilities(
+        self, emissions: Tensor, batch: Any, temperature: float = 1.0, shift: Tensor | None = None
+    ) -> Tensor:
+        """Return the probability of every tag for every step, (B, T, C), from what `forward` gave; see `answers`."""
+        if self.crf is None:
+            scores = emissions.float() / temperature
+            return torch.softmax(scores if shift is None else scores - shift, -1)
+        return self.crf.marginals(emissions, batch.lengths, temperature)
+
+
+class FrameTagger(TaggerNetwork):
+    """A tagger of steps of numbers.
+
+    Args:
+        settings: see `TaggerSettings`.
+        size: D, numbers of a step.
+        tags: C.
+    """
+
+    def __init__(self, settings: TaggerSettings, *, size: int, tags: int) -> None:
+        super().__init__(settings)
+        self._above(size, tags, None)
+
+    def inputs(self, batch: FramedBatch) -> Tensor:
+        """The numbers themselves."""
+        return batch.frames
+
+
+class WordTagger(TaggerNetwork):
+    """A tagger of words: their vectors, spelling and casing.
 
     Args:
         settings: see `TaggerSettings`.
@@ -49,8 +135,7 @@ class TaggerNetwork(nn.Module):
     def __init__(
         self, settings: TaggerSettings, *, words: int, characters: int, tags: int, allowed: Transitions | None = None
     ) -> None:
-        super().__init__()
-        self.settings = settings
+        super().__init__(settings)
         self.embedding: nn.Embedding | PartlyFrozenEmbedding
         if settings.freeze_vectors:
             self.embedding = PartlyFrozenEmbedding(words, settings.embedding_size, padding_idx=PAD)
@@ -74,24 +159,10 @@ class TaggerNetwork(nn.Module):
             )
             initialise_recurrent(self.speller)
             size += 2 * settings.character_hidden_size
-        self.recurrent = Recurrent(
-            LIBRARY[settings.cell],
-            size,
-            settings.hidden_size,
-            num_layers=settings.num_layers,
-            batch_first=True,
-            dropout=settings.dropout if settings.num_layers > 1 else 0.0,
-            bidirectional=settings.bidirectional,
-            recurrent_dropout=settings.recurrent_dropout,
-            zoneout=settings.zoneout,
-            backend=settings.backend,
-        )
-        initialise_recurrent(self.recurrent)
-        self.head = nn.Linear(settings.hidden_size * (2 if settings.bidirectional else 1), tags)
-        self.crf = CRF(tags, *(allowed or (None, None, None))) if settings.head == "crf" else None
+        self._above(size, tags, allowed)
 
-    def forward(self, batch: TaggedBatch) -> Tensor:
-        """Return the score of every tag for every word, (B, T, C)."""
+    def inputs(self, batch: TaggedBatch) -> Tensor:
+        """The vectors of the words, beside what is read off their forms."""
         settings, words = self.settings, batch.words
         if self.training and settings.word_dropout:
             words = torch.where(torch.rand(words.shape, device=words.device) < settings.word_dropout, UNK, words)
@@ -99,32 +170,7 @@ class TaggerNetwork(nn.Module):
         of_forms = self._spelled(batch)
         if of_forms is not None:
             parts.append(F.embedding(batch.forms, of_forms))
-        x = F.dropout(torch.cat(parts, -1), settings.dropout, self.training)
-        outputs, _ = self.recurrent(x, lengths=batch.lengths)
-        return self.head(F.dropout(outputs, settings.dropout, self.training))
-
-    def answers(self, batch: TaggedBatch, temperature: float = 1.0) -> Answers:
-        """Return the tags and how probable they are.
-
-        Args:
-            batch: on the module's device.
-            temperature: all scores are divided by it before they become probabilities.
-        """
-        emissions = self(batch)
-        if self.crf is None:
-            probabilities = torch.softmax(emissions.float() / temperature, -1)
-            chances, tags = probabilities.max(-1)
-            return Answers(tags, chances, chances)
-        tags = self.crf.decode(emissions, batch.lengths)
-        chances = self.crf.marginals(emissions, batch.lengths, temperature).gather(-1, tags[..., None])[..., 0]
-        logs = self.crf.log_probabilities(emissions, tags, batch.lengths, temperature)
-        return Answers(tags, chances, logs.exp())
-
-    def probabilities(self, emissions: Tensor, batch: TaggedBatch, temperature: float = 1.0) -> Tensor:
-        """Return the probability of every tag for every word, (B, T, C), from what `forward` gave."""
-        if self.crf is None:
-            return torch.softmax(emissions.float() / temperature, -1)
-        return self.crf.marginals(emissions, batch.lengths, temperature)
+        return torch.cat(parts, -1)
 
     def _spelled(self, batch: TaggedBatch) -> Tensor | None:
         """What is read off each word form: (U, .)."""

@@ -104,6 +104,8 @@ class TaggerFeatures:
         ConfigurationError: a setting that a tagger has no use for.
     """
 
+    framed = False
+
     def __init__(self, text: TextSettings) -> None:
         fields = TextSettings.model_fields
         if wrong := [name for name in _UNUSED if getattr(text, name) != fields[name].default]:
@@ -164,6 +166,10 @@ class TaggerFeatures:
             casings=np.array([casing_of(form) for form in numbers], np.int64),
             targets=None if targets is None else Ragged.from_rows(targets),
         )
+
+    def spread(self, sentences: Sequence[Sequence[str]], number: int, values: np.ndarray) -> np.ndarray:
+        """What was said of the words of sentence `number`, for every word: the same, for each is read by itself."""
+        return values
 
     def place(self, text: str) -> list[tuple[str, int, int]]:
         """The tokens of a text as they stand in it, each with where: from, and to before."""

@@ -1,13 +1,13 @@
-"""What a saved tagger answers: a tag for each token, and the spans that the tags describe, with their places in the text.
+"""What a saved tagger answers: a tag for each token, with the spans that the tags describe and their places in the text; or
+a label for each frame, with the segments of time that they make.
 
-Axis letters: B sentences, T tokens.
+Axis letters: B sequences, T steps, C tags.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -17,55 +17,16 @@ from seqwise.errors import DataError, ModelFolderError
 from seqwise.prediction.device import resolve_device
 from seqwise.prediction.folder import FolderContent, read_folder
 from seqwise.prediction.restoring import restore
+from seqwise.prediction.tagged import TaggedFrames, TaggedText
 from seqwise.text.tag_schemes import Span, read_spans, write_spans
 
 if TYPE_CHECKING:
+    from seqwise.data.frames import Frames
     from seqwise.models import SavedTagger
 
-TOGETHER = 128  # sentences read side by side
+TOGETHER = 128  # sequences read side by side
+STEPS = 2**16  # of a batch, padding included; a longer sequence is read alone
 PLAIN = "none"  # the scheme of tags that are no spans
-
-
-@dataclass(frozen=True)
-class TaggedText:
-    """A sentence and what the model says of it.
-
-    Attributes:
-        text: as given; of a list of tokens, these with spaces between.
-        tokens: each with where it stands in the text: from, and to before.
-        tags: one a token, in the scheme of the training data.
-        probabilities: of each tag by itself.
-        spans: what the tags describe; of tags that are no spans every token is one.
-        scores: the probability of each span: that all its tags are right together.
-    """
-
-    text: str
-    tokens: list[tuple[str, int, int]]
-    tags: list[str]
-    probabilities: list[float]
-    spans: list[Span]
-    scores: list[float]
-
-    @property
-    def entities(self) -> list[dict[str, Any]]:
-        """Every span as `entity_group`, `score`, `word`, `start`, `end`: places in the text, `end` behind the last."""
-        found = []
-        for span, score in zip(self.spans, self.scores, strict=True):
-            start, end = self.tokens[span.start][1], self.tokens[span.end - 1][2]
-            word = self.text[start:end]
-            found.append({"entity_group": span.type, "score": score, "word": word, "start": start, "end": end})
-        return found
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        return {
-            "text": self.text,
-            "entities": self.entities,
-            "tokens": [
-                [token, tag, probability]
-                for (token, _, _), tag, probability in zip(self.tokens, self.tags, self.probabilities, strict=True)
-            ],
-        }
 
 
 class TaggerPredictor:
@@ -74,23 +35,27 @@ class TaggerPredictor:
     Attributes:
         config: the whole of config.json.
         settings: its sections.
-        features: from sentences to arrays.
+        features: from sentences or frames to arrays.
         network: the module, on its device.
         classes: the tags as the model learned them.
-        counts: how many training tokens have each.
+        counts: how many training steps have each.
+        framed: whether it reads frames, not words.
         scheme: of the tags that it answers, "none" where they are no spans.
         temperature: that makes its probabilities those of the validation part.
     """
 
     def __init__(self, content: FolderContent, model: SavedTagger) -> None:
         self.config, self.settings = content.config, content.settings
-        self.features, self.network = model.features, model.module
+        self.features: Any = model.features
+        self.network = model.module
         self.classes = [str(name) for name in content.classes]
         self.counts = content.labels["counts"]
+        self.framed = model.features.framed
         self.scheme, self._inner = model.module.settings.scheme, model.module.settings.inner_scheme
         self.temperature = content.labels.get("temperature", 1.0)
         if not isinstance(self.temperature, int | float) or not 0 < self.temperature < math.inf:
             raise ModelFolderError(f"{content.path}: the temperature {self.temperature!r:.40} is no number above 0")
+        self._correction = float(self.settings.get("imbalance", {}).get("prior_correction", 0.0))
 
     @classmethod
     def load(cls, path: str | Path, device: str = "auto") -> Self:
@@ -108,66 +73,107 @@ class TaggerPredictor:
         model.module.to(target)
         return cls(content, model)
 
-    def tag(self, texts: Sequence[str | Sequence[str]]) -> list[TaggedText]:
-        """Tag sentences.
+    def tag(self, X: Any) -> list[TaggedText] | list[TaggedFrames]:
+        """Tag sequences.
 
         Args:
-            texts: strings, which are split into tokens, or lists of tokens. What has no token has no tag.
+            X: strings, which are split into tokens, or lists of tokens (what has no token has no tag); of a model of frames
+                `Frames`, or arrays (T, D). Frames of another rate than those of training are resampled, and every given step
+                has an answer.
 
         Raises:
-            DataError: something is neither.
+            DataError: something is none of these, or has another number of channels than in training.
         """
-        if isinstance(texts, str | bytes):
+        if isinstance(X, str | bytes):
             raise DataError("texts are a list of strings, got a single one: put it in a list")
-        placed = [self._place(number, text) for number, text in enumerate(texts)]
+        if self.framed:
+            frames = self._framed(X)
+            return [
+                TaggedFrames([self.classes[i] for i in tags], chances.tolist(), frames.rate)
+                for tags, chances, _ in self.answers(frames)
+            ]
+        placed = [self._place(number, text) for number, text in enumerate(X)]
         found = self.answers([[token for token, _, _ in tokens] for _, tokens in placed])
         return [self._read(text, tokens, *answer) for (text, tokens), answer in zip(placed, found, strict=True)]
 
-    def tags(self, sentences: Sequence[Sequence[str]]) -> list[list[str]]:
-        """The tags of sentences given as tokens, in the scheme of the training data."""
-        return [self._spans([self.classes[i] for i in row])[1] for row, _, _ in self.answers(sentences)]
+    def tags(self, X: Any) -> list[list[str]]:
+        """The tags of sentences given as tokens, or of frames, in the scheme of the training data."""
+        return [self._spans([self.classes[i] for i in row])[1] for row, _, _ in self.answers(X)]
 
-    def answers(self, sentences: Sequence[Sequence[str]]) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Numbers of the tags, their probabilities, and those given the tag before; (T,) each, for every sentence."""
+    def answers(self, X: Any) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Numbers of the tags, their probabilities, and those given the tag before; (T,) each, for every sequence."""
         empty = (np.empty(0, np.int64), np.empty(0), np.empty(0))
-        result = [empty] * len(sentences)
-        rows = [number for number, tokens in enumerate(sentences) if len(tokens)]
-        for indices, batch in self._batches([sentences[number] for number in rows]):
-            found = [part.cpu().numpy() for part in self._answer(batch)]
-            for place, index in enumerate(indices):
-                length = len(sentences[rows[index]])
-                tags, chances, conditionals = (part[place, :length] for part in found)
-                result[rows[index]] = (tags, chances.astype(np.float64), conditionals.astype(np.float64))
-        return result
 
-    def marginals(self, sentences: Sequence[Sequence[str]]) -> list[np.ndarray]:
-        """The probability of every tag of `classes` for every token, (T, C), for every sentence."""
-        import torch
+        def answer(batch: Any) -> list[np.ndarray]:
+            found = self.network.answers(batch, self.temperature, self._shift)
+            return [part.cpu().numpy() for part in found]
 
-        result = [np.empty((0, len(self.classes)))] * len(sentences)
-        rows = [number for number, tokens in enumerate(sentences) if len(tokens)]
-        for indices, batch in self._batches([sentences[number] for number in rows]):
-            with torch.no_grad():
-                found = self.network.probabilities(self.network(batch), batch, self.temperature).cpu().numpy()
-            for place, index in enumerate(indices):
-                result[rows[index]] = found[place, : len(sentences[rows[index]])].astype(np.float64)
-        return result
+        def read(parts: list[np.ndarray]) -> Any:
+            tags, chances, conditionals = parts
+            return tags, chances.astype(np.float64), conditionals.astype(np.float64)
 
-    def _answer(self, batch: Any) -> Any:
-        import torch
+        return self._each(X, answer, read, empty)
 
-        with torch.no_grad():
-            return self.network.answers(batch, self.temperature)
+    def marginals(self, X: Any) -> list[np.ndarray]:
+        """The probability of every tag of `classes` for every step, (T, C), for every sequence."""
 
-    def _batches(self, sentences: Sequence[Sequence[str]]) -> Iterator[tuple[np.ndarray, Any]]:
-        """Batches of near-equal length on the device, each with the numbers of its sentences."""
-        if not sentences:
-            return
-        examples = self.features.encode(sentences)
-        order = np.argsort(examples.lengths, kind="stable")
-        for start in range(0, len(order), TOGETHER):
-            indices = order[start : start + TOGETHER]
+        def answer(batch: Any) -> list[np.ndarray]:
+            found = self.network.probabilities(self.network(batch), batch, self.temperature, self._shift)
+            return [found.cpu().numpy()]
+
+        return self._each(X, answer, lambda parts: parts[0].astype(np.float64), np.empty((0, len(self.classes))))
+
+    def batched(self, examples: Any) -> Iterator[tuple[np.ndarray, Any]]:
+        """Batches of near-equal length on the device, each with the numbers of its sequences."""
+        lengths = examples.lengths
+        order, start = np.argsort(lengths, kind="stable"), 0
+        while start < len(order):
+            several = order[start : start + TOGETHER]
+            fits = lengths[several] * np.arange(1, len(several) + 1) <= STEPS
+            indices = several[: max(1, int(fits.sum()))]
+            start += len(indices)
             yield indices, examples.batch(indices).to(self.network.head.weight.device)
+
+    def _each(
+        self, X: Any, answer: Callable[[Any], list[np.ndarray]], read: Callable[..., Any], empty: Any
+    ) -> list[Any]:
+        """What is answered of each sequence, `empty` of those without a step."""
+        import torch
+
+        if self.framed:
+            X = self._framed(X)
+        result = [empty] * len(X)
+        rows = [number for number in range(len(X)) if len(X[number])]
+        if not rows:
+            return result
+        given = X.take(rows) if self.framed else [X[number] for number in rows]
+        examples = self.features.encode(given)
+        lengths = examples.lengths
+        for indices, batch in self.batched(examples):
+            with torch.no_grad():
+                found = answer(batch)
+            for place, index in enumerate(indices):
+                parts = [self.features.spread(given, index, part[place, : lengths[index]]) for part in found]
+                result[rows[index]] = read(parts)
+        return result
+
+    @property
+    def _shift(self) -> Any:
+        """What is subtracted from the scores: tau log(share in training), so that rare tags are said more often."""
+        import torch
+
+        if not self._correction:
+            return None
+        counts = np.maximum(np.asarray(self.counts, np.float64), 1)
+        shift = torch.tensor(self._correction * np.log(counts / counts.sum()), dtype=torch.float32)
+        return shift.to(self.network.head.weight.device)
+
+    def _framed(self, X: Any) -> Frames:
+        from seqwise.data.frames import Frames
+
+        if isinstance(X, Sequence) and any(isinstance(of, str) for of in X[:1]):
+            raise DataError("the model reads frames of numbers, and got a text")
+        return Frames.from_rows(X)
 
     def _place(self, number: int, text: Any) -> tuple[str, list[tuple[str, int, int]]]:
         if isinstance(text, str):

@@ -63,7 +63,7 @@ def test_a_number_with_an_exponent_is_a_number():
         ("training.epoch=3", ["training.epoch;", "did you mean training.epochs?"]),
         ("model.lowercase=true", ["model.lowercase;", "did you mean text.lowercase?"]),
         ("model.learning_rat=1", ["did you mean training.learning_rate?"]),
-        ("model.qqqqq=1", ["model.qqqqq", "section model has architecture,"]),
+        ("model.qqqqq=1", ["model.qqqqq", "section model has encoder,"]),
         ("trainin.epochs=3", ["section 'trainin'", "did you mean training?"]),
         ("epochs=3", ["section.key=value", "did you mean training.epochs=3?"]),
         ("epochs", ["section.key=value", "'epochs'"]),

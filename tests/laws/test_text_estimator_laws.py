@@ -18,10 +18,18 @@ SMALL = {"epochs": 2, "hidden_size": 8, "embedding_size": 8, "device": "cpu"}
 ESTIMATORS = [
     SequenceClassifier(**SMALL),
     SequenceClassifier(architecture="recurrent", validation=0.0, **{**SMALL, "epochs": 30, "learning_rate": 0.02}),
+    SequenceClassifier(
+        architecture="recurrent",
+        encoder="transformer",
+        validation=0.0,
+        **{**SMALL, "epochs": 30, "learning_rate": 0.02},
+    ),
     SequenceClassifier(architecture="linear", device="cpu"),
     VectorClassifier(device="cpu"),
 ]
-every_estimator = pytest.mark.parametrize("estimator", ESTIMATORS, ids=["wide_deep", "recurrent", "linear", "vector"])
+every_estimator = pytest.mark.parametrize(
+    "estimator", ESTIMATORS, ids=["wide_deep", "recurrent", "transformer", "linear", "vector"]
+)
 
 
 @every_estimator

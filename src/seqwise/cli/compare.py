@@ -22,7 +22,7 @@ def compare(
     ],
     vary: Annotated[
         str,
-        typer.Option(metavar="WHAT", help="imbalance, cell, model, or any setting: SECTION.KEY=V1,V2,V3."),
+        typer.Option(metavar="WHAT", help="imbalance, cell, encoder, model, or any setting: SECTION.KEY=V1,V2,V3."),
     ] = "imbalance",
     treatments: Annotated[
         str | None,
@@ -55,7 +55,7 @@ def compare(
     seed: Seed = None,
     json: Json = False,
 ) -> None:
-    """Compare treatments of rare classes, cells or models fairly.
+    """Compare treatments of rare classes, cells, encoders or models fairly.
 
     One row a variant, all on the same splits: mean over seeds, paired difference to the first with a corrected p-value,
     seconds. Finished runs are kept in the folder: the same command goes on where it was interrupted, and more seeds or
@@ -66,6 +66,7 @@ def compare(
       seqwise compare reviews.csv --text review --label sentiment
       seqwise compare sms_spam --treatments ce,weighted,focal --seeds 5 --out spam-treatments
       seqwise compare names.tsv --text name --label sex --vary cell --treatments rnn,gru,lstm
+      seqwise compare trec --vary encoder --set model.architecture=recurrent
       seqwise compare trec --vary model.hidden_size=64,128,256
     """
     from seqwise.experiments.comparison.comparing import ComparisonRequest, run_comparison

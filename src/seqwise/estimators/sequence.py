@@ -11,18 +11,19 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from seqwise.data import Frames
 from seqwise.embeddings import EmbeddingSettings
 from seqwise.errors import ConfigurationError, ModelFolderError
-from seqwise.estimators.choices import CHOSEN, Profile, choose
+from seqwise.estimators.choices import CHOSEN, Profile, choose, choose_for_frames
 from seqwise.estimators.decisions import SAVED, distorts, fit_decisions, fit_label_decisions
-from seqwise.estimators.examples import check_texts, held_out, normalised_weights
+from seqwise.estimators.examples import check_inputs, held_out, normalised_weights
 from seqwise.estimators.fitted import FittedModel, SequenceFit
 from seqwise.estimators.labels import LabelCode, describe_labels
-from seqwise.estimators.pretrained import read_pretrained
+from seqwise.estimators.pretrained import GivenVectors, read_pretrained
 from seqwise.estimators.sections import AUTO, Sections
 from seqwise.losses import ImbalanceSettings
 from seqwise.metrics import Criterion, parse_criterion
-from seqwise.models import ModelSettings, SavedModel
+from seqwise.models import FrameSettings, ModelSettings, SavedModel
 from seqwise.prediction import Decisions, FolderContent, Predictor, read_folder, resolve_device, restore, write_folder
 from seqwise.text import TextSettings
 from seqwise.training import Callback, Progress, TrainingSettings
@@ -31,15 +32,17 @@ Text = str | Sequence[str]
 
 
 class SequenceClassifier(ClassifierMixin, BaseEstimator):
-    """Recurrent classifier of texts and other symbol sequences, with a linear n-gram part beside it.
+    """Recurrent classifier of texts and other symbol sequences, with a linear n-gram part beside it, or of frames of numbers.
 
     Follows scikit-learn: the constructor only stores parameters; `fit` does the work; X is a list (or one-dimensional
-    array) of strings, or of lists of tokens with `unit="tokens"`. Parameters that are "auto" are chosen from the training
+    array) of strings, or of lists of tokens with `unit="tokens"`; or of arrays (T, D) of numbers, `seqwise.data.Frames` or
+    an array (n, T, D), which the recurrent part alone reads. Parameters that are "auto" are chosen from the training
     data; `settings_` holds what was chosen. The parameters are those of the configuration sections `text`, `model`,
     `imbalance` and `training`, and are described there: `TextSettings`, `ModelSettings`, `ImbalanceSettings`,
     `TrainingSettings`.
 
     Args:
+        frames: of frames, what is computed of them: values of the section `frames`, see `FrameSettings`.
         validation: share of the training data held back to choose the best epoch when `fit` is given no validation data.
         multilabel: whether an example may have several labels or none: y holds a list of labels in every row, or is a matrix
             of 1 and 0; "auto" looks. Then every label has a probability and a threshold of its own.
@@ -75,7 +78,8 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         min_count: int | str = AUTO,
         end_mark: bool = False,
         # model
-        architecture: str = "wide_deep",
+        architecture: str = AUTO,
+        encoder: str = "recurrent",
         cell: str = "lstm",
         embedding: str = "learned",
         embedding_size: int | str = AUTO,
@@ -87,8 +91,9 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         hidden_size: int | str = AUTO,
         num_layers: int | str = AUTO,
         bidirectional: bool = True,
+        heads: int = 4,
         pooling: str = AUTO,
-        head_layers: int = 0,
+        head_layers: int | str = AUTO,
         dropout: float | str = AUTO,
         embedding_dropout: float | str = AUTO,
         word_dropout: float | str = AUTO,
@@ -139,6 +144,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         time_budget: float | str | None = None,
         checkpoint_seconds: float | str = 60.0,
         # this estimator
+        frames: FrameSettings | Mapping[str, Any] | None = None,
         validation: float = 0.1,
         multilabel: bool | str = AUTO,
         verbose: bool = False,
@@ -158,6 +164,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         self.vectors, self.freeze_vectors = vectors, freeze_vectors
         self.pretrain_vectors, self.pretraining = pretrain_vectors, pretraining
         self.hidden_size, self.num_layers, self.bidirectional = hidden_size, num_layers, bidirectional
+        self.encoder, self.heads = encoder, heads
         self.pooling, self.head_layers, self.dropout = pooling, head_layers, dropout
         self.embedding_dropout, self.word_dropout = embedding_dropout, word_dropout
         self.recurrent_dropout, self.zoneout = recurrent_dropout, zoneout
@@ -179,6 +186,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         self.metric, self.select, self.refit = metric, select, refit
         self.average, self.average_decay, self.seed, self.device = average, average_decay, seed, device
         self.precision, self.time_budget, self.checkpoint_seconds = precision, time_budget, checkpoint_seconds
+        self.frames = frames
         self.validation, self.multilabel, self.verbose = validation, multilabel, verbose
 
     @classmethod
@@ -189,6 +197,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         model: ModelSettings | None = None,
         imbalance: ImbalanceSettings | None = None,
         training: TrainingSettings | None = None,
+        frames: FrameSettings | None = None,
         validation: float = 0.1,
         multilabel: bool | str = AUTO,
         verbose: bool = False,
@@ -199,6 +208,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
             model or ModelSettings(),
             imbalance or ImbalanceSettings(),
             training or TrainingSettings(),
+            frames,
         )
         return cls(**sections.flat(CHOSEN), validation=validation, multilabel=multilabel, verbose=verbose)
 
@@ -234,18 +244,26 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         """
         started = time.perf_counter()
         sections = Sections.of(self, CHOSEN)
-        texts = check_texts(X, unit=self.unit)
+        texts = check_inputs(X, unit=self.unit)
         self.code_, targets = LabelCode.of(y, len(texts), self.multilabel)
         self.classes_ = self.code_.classes
         weights = normalised_weights(sample_weight, len(texts))
         training, held = held_out(
             texts, targets, weights, self.code_, self.validation, validation_data, seed=self.seed, unit=self.unit
         )
-        profile = Profile.of(training.texts, len(self.classes_), sections.text, multilabel=self.code_.multilabel)
         where = None if folder is None else Path(folder)
-        self.settings_, vectors = read_pretrained(
-            sections, choose(profile, sections), training.texts, unlabelled, where
-        )
+        vectors: GivenVectors | None = None
+        if isinstance(training.texts, Frames):
+            if unlabelled is not None:
+                raise ConfigurationError("unlabelled texts are for training word vectors, and the examples are frames")
+            self.settings_ = choose_for_frames(training.texts, sections, multilabel=self.code_.multilabel)
+        else:
+            if sections.frames is not None:
+                raise ConfigurationError("the section frames is for frames of numbers, and the examples are texts")
+            profile = Profile.of(training.texts, len(self.classes_), sections.text, multilabel=self.code_.multilabel)
+            self.settings_, vectors = read_pretrained(
+                sections, choose(profile, sections), training.texts, unlabelled, where
+            )
         fit = SequenceFit(
             self.settings_,
             self.classes_.tolist(),
@@ -272,7 +290,8 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         """Return class probabilities, (n, C), columns in the order of `classes_`; of labels each one's own."""
         check_is_fitted(self, "fitted_")
         predictor = Predictor(self._content(), SavedModel(self.fitted_.module, self.fitted_.features))
-        return predictor.predict_proba(check_texts(X, unit=self.unit))
+        reads_frames = self.settings_.frames is not None
+        return predictor.predict_proba(check_inputs(X, unit=self.unit, frames=reads_frames))
 
     def predict(self, X: Iterable[Text]) -> np.ndarray:
         """Return the class of each text, (n,): the most probable one, or what the thresholds of `choose_decisions` say.
@@ -409,7 +428,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         config = {
             "task": "classify",
             "estimator": type(self).__name__,
-            "unit": self.settings_.text.unit,
+            "unit": self.settings_.text.unit if self.settings_.frames is None else "frames",
             "settings": {"data": data or {"validation": self.validation}, **self.settings_.to_dict()},
         }
         several = self.fitted_.examples if self.code_.multilabel else None

@@ -1,6 +1,6 @@
 """The torch modules behind classification: parts that each give logits, and the model that adds them.
 
-Axis letters: B batch, T steps, D embedding size, H hidden units, V vocabulary, C classes.
+Axis letters: B batch, T steps, D embedding size or numbers of a frame, H hidden units, V vocabulary, C classes.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqwise.cells import LIBRARY
 from seqwise.errors import ConfigurationError
-from seqwise.layers import Recurrent
 from seqwise.models.batch import Batch
-from seqwise.models.initialisation import initialise_embedding, initialise_recurrent
+from seqwise.models.encoder import Encoder
+from seqwise.models.initialisation import initialise_embedding
 from seqwise.models.pooling import Pooling
 from seqwise.models.pretrained import PartlyFrozenEmbedding
 from seqwise.models.settings import ModelSettings
@@ -34,41 +33,29 @@ def dense(sizes: list[int], dropout: float = 0.0) -> nn.Sequential:
 
 
 class RecurrentPart(nn.Module):
-    """Symbols -> embedding -> recurrent layers -> pooling -> dense layers -> logits.
+    """Embedded symbols, or frames -> recurrent layers or a Transformer -> pooling -> dense layers -> logits.
 
     Args:
         settings: see `ModelSettings`.
         vocabulary_size: V.
         classes: C.
+        frame_size: D of frames, which are then read instead of symbols; 0 for symbols.
     """
 
-    def __init__(self, settings: ModelSettings, vocabulary_size: int, classes: int) -> None:
+    def __init__(self, settings: ModelSettings, vocabulary_size: int, classes: int, frame_size: int = 0) -> None:
         super().__init__()
-        hidden, self.directions = settings.hidden_size, 2 if settings.bidirectional else 1
         self.word_dropout, self.embedding_dropout = settings.word_dropout, settings.embedding_dropout
-        self.embedding = self._embedding(settings, vocabulary_size)
-        size = self.embedding.embedding_dim
+        self.embedding = None if frame_size else self._embedding(settings, vocabulary_size)
+        size = frame_size if self.embedding is None else self.embedding.embedding_dim
         self.positions = None
         if settings.position_embedding:
             self.positions = nn.Embedding(settings.position_embedding, size)
             initialise_embedding(self.positions)
-        self.recurrent = Recurrent(
-            LIBRARY[settings.cell],
-            size,
-            hidden,
-            num_layers=settings.num_layers,
-            batch_first=True,
-            dropout=settings.dropout if settings.num_layers > 1 else 0.0,
-            bidirectional=settings.bidirectional,
-            recurrent_dropout=settings.recurrent_dropout,
-            zoneout=settings.zoneout,
-            backend=settings.backend,
-        )
-        initialise_recurrent(self.recurrent)
-        self.pooling = Pooling(settings.pooling, hidden * self.directions)
+        self.recurrent = Encoder(settings, size)
+        width = self.recurrent.size
+        self.pooling = Pooling(settings.pooling, width)
         self.dropout = nn.Dropout(settings.dropout)
-        widths = [self.pooling.size, *[hidden * self.directions] * settings.head_layers, classes]
-        self.head = dense(widths, settings.dropout)
+        self.head = dense([self.pooling.size, *[width] * settings.head_layers, classes], settings.dropout)
 
     @staticmethod
     def _embedding(settings: ModelSettings, vocabulary_size: int) -> nn.Embedding | PartlyFrozenEmbedding:
@@ -93,25 +80,54 @@ class RecurrentPart(nn.Module):
 
     def pooled(self, batch: Batch) -> Tensor:
         """Return what the head reads: the pooled outputs of all steps, (B, pooling.size)."""
-        assert batch.tokens is not None
         assert batch.lengths is not None
-        outputs, states = self.recurrent(self._embedded(batch.tokens), lengths=batch.lengths)  # (B, T, H directions)
-        hidden = states[0] if isinstance(states, tuple) else states  # (layers * directions, B, H)
-        last = torch.cat(hidden[-self.directions :].unbind(0), dim=-1)
+        steps = self._steps(batch)
+        if self.positions is not None:  # what is beyond the last known position shares its vector
+            places = torch.arange(steps.shape[1], device=steps.device).clamp(max=self.positions.num_embeddings - 1)
+            steps = steps + self.positions(places)
+        outputs, last = self.recurrent(self._with_dropout(steps), batch.lengths)
         return self.pooling(outputs, last, batch.lengths)
 
-    def _embedded(self, tokens: Tensor) -> Tensor:
-        """Look up (B, T) symbols -> (B, T, D), with the dropout of training."""
+    def _steps(self, batch: Batch) -> Tensor:
+        """Frames, or the vectors of the symbols, (B, T, D); in training some are nothing in particular."""
+        if self.embedding is None:
+            assert batch.frames is not None
+            frames = batch.frames
+            if self.training and self.word_dropout:  # zero is the mean of every channel
+                kept = torch.rand(frames.shape[:2], device=frames.device) >= self.word_dropout
+                frames = frames * kept.unsqueeze(-1)
+            return frames
+        assert batch.tokens is not None
+        tokens = batch.tokens
         if self.training and self.word_dropout:
             tokens = torch.where(torch.rand(tokens.shape, device=tokens.device) < self.word_dropout, UNKNOWN, tokens)
-        embedded = self.embedding(tokens)
-        if self.positions is not None:  # what is beyond the last known position shares its vector
-            places = torch.arange(tokens.shape[1], device=tokens.device).clamp(max=self.positions.num_embeddings - 1)
-            embedded = embedded + self.positions(places)
+        return self.embedding(tokens)
+
+    def _with_dropout(self, embedded: Tensor) -> Tensor:
         if self.embedding_dropout:  # one mask per sequence: a feature is dropped at all steps or at none
             mask = F.dropout(torch.ones_like(embedded[:, :1]), self.embedding_dropout, self.training)
             embedded = embedded * mask
         return embedded
+
+
+class DensePart(nn.Module):
+    """The one frame of an example -> dense layers with ReLU -> logits; without hidden ones softmax regression.
+
+    Args:
+        settings: `head_layers` hidden ones of `hidden_size` units, with `dropout`.
+        frame_size: D.
+        classes: C.
+    """
+
+    def __init__(self, settings: ModelSettings, frame_size: int, classes: int) -> None:
+        super().__init__()
+        widths = [frame_size, *[settings.hidden_size] * settings.head_layers, classes]
+        self.layers = dense(widths, settings.dropout)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return logits (B, C)."""
+        assert batch.frames is not None
+        return self.layers(batch.frames[:, 0])
 
 
 class LinearPart(nn.Module):
@@ -143,9 +159,10 @@ class SequenceModel(nn.Module):
         vocabulary_size: V of the recurrent part.
         ngrams: features of the linear part.
         classes: C.
+        frame_size: D of frames, of which there are then no n-grams.
 
     Attributes:
-        parts: "linear" and "recurrent", as far as there are such.
+        parts: "linear" and "recurrent", or "dense", as far as there are such.
         scales: factor of each part's logits, (parts,), 1 until it is fitted.
         shift: added to the sum, (C,), 0 until it is fitted: a correction of the classes' priors.
     """
@@ -153,13 +170,17 @@ class SequenceModel(nn.Module):
     scales: Tensor
     shift: Tensor
 
-    def __init__(self, settings: ModelSettings, *, vocabulary_size: int, ngrams: int, classes: int) -> None:
+    def __init__(
+        self, settings: ModelSettings, *, vocabulary_size: int, ngrams: int, classes: int, frame_size: int = 0
+    ) -> None:
         super().__init__()
         parts: dict[str, nn.Module] = {}
-        if settings.architecture != "recurrent":
+        if settings.architecture == "dense":
+            parts["dense"] = DensePart(settings, frame_size, classes)
+        if settings.architecture in ("wide_deep", "linear"):
             parts["linear"] = LinearPart(ngrams, classes)
-        if settings.architecture != "linear":
-            parts["recurrent"] = RecurrentPart(settings, vocabulary_size, classes)
+        if settings.architecture in ("wide_deep", "recurrent"):
+            parts["recurrent"] = RecurrentPart(settings, vocabulary_size, classes, frame_size)
         self.parts = nn.ModuleDict(parts)
         self.register_buffer("scales", torch.ones(len(parts)))
         self.register_buffer("shift", torch.zeros(classes))

@@ -5,6 +5,7 @@ Axis letters: B batch, T steps, D input features, H hidden units, W width of an 
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import torch
@@ -17,10 +18,17 @@ from seqwise.models.encoder_settings import EncoderSettings
 from seqwise.models.initialisation import initialise_recurrent
 from seqwise.models.transformer import Cache, TransformerEncoder, reordered
 
-__all__ = ["Encoder", "EncoderSettings", "State"]
+__all__ = ["Encoder", "EncoderSettings", "State", "current_name"]
 
 State = tuple[Tensor, ...]
 """Of a causal encoder: every state of the cell, (layers, B, H) each; of a Transformer its `Cache`."""
+
+_WITHOUT_ENCODER = re.compile(r"((?:^|\.)recurrent)\.(?=weight_|bias_|vector_|cell_id)")
+
+
+def current_name(name: str) -> str:
+    """The name that a weight of recurrent layers has had since they are part of an `Encoder`."""
+    return _WITHOUT_ENCODER.sub(r"\1.layers.", name)
 
 
 class Encoder(nn.Module):

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator
+from pydantic import Field, field_serializer, field_validator
 
-from seqwise.cells import LIBRARY
 from seqwise.embeddings.settings import EmbeddingSettings
-from seqwise.errors import nearest
+from seqwise.models.encoder_settings import EncoderSettings
 
 POOLINGS = ("last", "mean", "max", "attention")
 
 
-class ModelSettings(BaseModel):
-    """The parts of a sequence classifier.
+class ModelSettings(EncoderSettings):
+    """The parts of a sequence classifier; the layers of the recurrent part are those of `EncoderSettings`.
 
     What is not set is chosen from the training data where `seqwise.models.defaults` has a rule for it; the values below
     are used otherwise. The saved configuration holds what was chosen.
 
     Attributes:
         architecture: "wide_deep" adds the logits of a linear n-gram part and of a recurrent part; "recurrent" and "linear"
-            are either part alone.
-        cell: name of a recurrence of `seqwise.cells`.
+            are either part alone. Frames have no n-grams: "recurrent", or where each example is one vector "dense", which
+            is `head_layers` dense ReLU layers of `hidden_size` units.
         embedding: "learned" vectors, or "one_hot" symbols (small vocabularies only).
         embedding_size: D of a learned embedding; with vectors, always theirs.
         vectors: a file of word vectors from which the embedding starts; words without one start at random. The name of a
@@ -32,16 +31,11 @@ class ModelSettings(BaseModel):
         freeze_vectors: the given or trained vectors stay as they are; only those of the other words are learned.
         position_embedding: so many learned vectors, one a position, are added to the embedded symbols; for sequences in
             which the place of a symbol means something in itself. 0: none.
-        hidden_size: H of each direction.
-        num_layers: recurrent layers, each above the other.
-        bidirectional: also read the sequence from its end.
         pooling: how the outputs of all steps become one vector: last, mean, max, attention, or several joined by "+".
         head_layers: dense ReLU layers between the pooled vector and the logits.
-        dropout: on the pooled vector and between recurrent layers.
-        embedding_dropout: on the embedded symbols, one mask per sequence.
-        word_dropout: share of the symbols replaced by <unk> in training.
-        recurrent_dropout: on the vector that enters the recurrent product, one mask per sequence.
-        zoneout: probability that a unit keeps its previous state.
+        dropout: on the pooled vector, and where `EncoderSettings` has it.
+        embedding_dropout: on the embedded symbols, or on the channels of frames, one mask per sequence.
+        word_dropout: share of the symbols replaced by <unk> in training, or of the frames by their mean.
         word_ngrams: shortest and longest word n-gram of the linear part; None leaves words out.
         character_ngrams: the same for characters, within words where there are words.
         ngram_weighting: "tfidf" or "binary".
@@ -49,13 +43,9 @@ class ModelSettings(BaseModel):
         ngram_positions: n-grams also carry their position (for sequences of one fixed length).
         max_ngrams: at most this many n-grams, the most frequent.
         min_documents: n-grams in fewer training texts are left out.
-        backend: which implementation runs the recurrence: "auto", "reference" or "vendor".
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    architecture: Literal["wide_deep", "recurrent", "linear"] = "wide_deep"
-    cell: str = "lstm"
+    architecture: Literal["wide_deep", "recurrent", "linear", "dense"] = "wide_deep"
     embedding: Literal["learned", "one_hot"] = "learned"
     embedding_size: int = Field(default=100, ge=1)
     vectors: str | None = Field(default=None, min_length=1)
@@ -63,16 +53,11 @@ class ModelSettings(BaseModel):
     pretraining: EmbeddingSettings | None = None
     freeze_vectors: bool = False
     position_embedding: int = Field(default=0, ge=0, le=100_000)
-    hidden_size: int = Field(default=128, ge=1)
-    num_layers: int = Field(default=1, ge=1)
-    bidirectional: bool = True
     pooling: str = "max+mean"
     head_layers: int = Field(default=0, ge=0)
     dropout: float = Field(default=0.4, ge=0.0, lt=1.0)
     embedding_dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
     word_dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
-    recurrent_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
-    zoneout: float = Field(default=0.0, ge=0.0, lt=1.0)
     word_ngrams: tuple[int, int] | None = (1, 2)
     character_ngrams: tuple[int, int] | None = None
     ngram_weighting: Literal["tfidf", "binary"] = "tfidf"
@@ -80,19 +65,11 @@ class ModelSettings(BaseModel):
     ngram_positions: bool = False
     max_ngrams: int = Field(default=400_000, ge=1)
     min_documents: int = Field(default=1, ge=1)
-    backend: Literal["auto", "reference", "vendor"] = "auto"
 
     @field_serializer("pretraining")
     def _what_was_decided(self, value: EmbeddingSettings | None) -> dict[str, Any] | None:
         # What the chosen model of words has no use for is refused where it is given: it must not be saved either.
         return None if value is None else value.model_dump(exclude_unset=True)
-
-    @field_validator("cell")
-    @classmethod
-    def _known_cell(cls, value: str) -> str:
-        if value not in LIBRARY:
-            raise ValueError(f"there is no cell {value!r}; {nearest(value, LIBRARY)}")
-        return value
 
     @field_validator("pooling")
     @classmethod

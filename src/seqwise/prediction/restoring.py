@@ -32,6 +32,7 @@ def restore(content: FolderContent) -> RestoredModel:
     import torch
 
     from seqwise.models import load_model
+    from seqwise.models.encoder import current_name
 
     weights = {name: torch.from_numpy(array) for name, array in content.weights.items()}
     if content.labels:
@@ -53,7 +54,9 @@ def restore(content: FolderContent) -> RestoredModel:
         with torch.random.fork_rng(devices=[]):  # the initial weights, drawn at random, are replaced anyway
             with torch.device("meta"):
                 model = build()
-            _check_fit(content, model.module.state_dict(), weights)
+            expected = model.module.state_dict()
+            weights = {name if name in expected else current_name(name): of for name, of in weights.items()}
+            _check_fit(content, expected, weights)
             if _complete_with(model.module, weights):
                 model.module.load_state_dict(weights, strict=True, assign=True)
             else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +11,9 @@ from pydantic import ValidationError
 from seqwise.errors import DataError
 from seqwise.models.batch import EncodedExamples
 from seqwise.models.classifier import SequenceModel
-from seqwise.models.features import TextFeatures
-from seqwise.models.forecaster import ForecasterNetwork
-from seqwise.models.forecaster_settings import ForecasterSettings
+from seqwise.models.features import Features, SignalFeatures, TextFeatures
+from seqwise.models.forecaster import load_forecaster
+from seqwise.models.generator_saved import SavedGenerator
 from seqwise.models.language import LanguageNetwork
 from seqwise.models.language_settings import LanguageSettings
 from seqwise.models.settings import ModelSettings
@@ -29,7 +28,6 @@ from seqwise.text import TextPipeline, TextSettings
 from seqwise.text.tag_schemes import allowed_transitions
 
 Saved = dict[str, Any]
-_WITHOUT_ENCODER = re.compile(r"((?:^|\.)recurrent)\.(?=weight_|bias_|vector_|cell_id)")
 
 
 @dataclass(frozen=True)
@@ -37,10 +35,10 @@ class SavedModel:
     """A module without its weights, and what turns texts into its batches."""
 
     module: SequenceModel
-    features: TextFeatures
+    features: Features
 
     def encode(self, texts: Iterable[Any]) -> EncodedExamples:
-        """Return the texts as arrays; its `batch` makes batches of them."""
+        """Return the texts or frames as arrays; its `batch` makes batches of them."""
         return self.features.encode(texts)
 
 
@@ -66,11 +64,6 @@ class SavedTranslator:
 
     module: TranslatorNetwork
     features: TranslatorFeatures
-
-
-def current_name(name: str) -> str:
-    """The name of a weight today: before a Transformer could stand in their place, recurrent layers were no part of anything."""
-    return _WITHOUT_ENCODER.sub(r"\1.layers.", name)
 
 
 def load_model(config: dict[str, Any], vocabulary: dict[str, Any], labels: dict[str, Any]) -> Any:
@@ -99,12 +92,17 @@ def _regressor(config: Saved, vocabulary: Saved, labels: Saved) -> SavedModel:
 
 def _sequence_model(settings: Saved, vocabulary: Saved, outputs: int) -> SavedModel:
     text, model = TextSettings.model_validate(settings["text"]), ModelSettings.model_validate(settings["model"])
-    features = TextFeatures.from_dict(vocabulary, text, model)
+    features: Features
+    if "frames" in vocabulary:
+        features = SignalFeatures.from_dict(vocabulary)
+    else:
+        features = TextFeatures.from_dict(vocabulary, text, model)
     module = SequenceModel(
         model,
         vocabulary_size=features.vocabulary_size,
         ngrams=features.ngram_count,
         classes=outputs,
+        frame_size=features.frame_size,
     )
     return SavedModel(module, features)
 
@@ -113,6 +111,10 @@ def _language_model(config: Saved, vocabulary: Saved, labels: Saved) -> SavedLan
     pipeline, settings = TextPipeline.from_dict(vocabulary), config["settings"]
     module = LanguageNetwork(LanguageSettings.model_validate(settings["model"]), len(pipeline.vocabulary))
     return SavedLanguageModel(module, pipeline)
+
+
+def _generator(config: Saved, vocabulary: Saved, labels: Saved) -> SavedGenerator:
+    return SavedGenerator.from_dicts(config["settings"], vocabulary)
 
 
 def _tagger(config: Saved, vocabulary: Saved, labels: Saved) -> SavedTagger:
@@ -161,6 +163,8 @@ def build_tagger(
 
 BUILDERS: dict[str, Callable[[Saved, Saved, Saved], Any]] = {
     "SequenceClassifier": _classifier,
+    "SequenceGenerator": _generator,
+    "SequenceForecaster": load_forecaster,
     "SequenceRegressor": _regressor,
     "LanguageModel": _language_model,
     "SequenceTagger": _tagger,

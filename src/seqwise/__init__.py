@@ -12,11 +12,12 @@ _EXPORTS = {
     "cell": "seqwise.cells",
     "LanguageModel": "seqwise.estimators",
     "SequenceClassifier": "seqwise.estimators",
+    "SequenceGenerator": "seqwise.estimators",
     "SequenceTagger": "seqwise.estimators",
     "VectorClassifier": "seqwise.estimators",
 }
 
-__all__ = ["LanguageModel", "SequenceClassifier", "SequenceTagger", "VectorClassifier", "__version__", "cell"]
+__all__ = ["LanguageModel", "SequenceClassifier", "SequenceGenerator", "SequenceTagger", "VectorClassifier", "__version__", "cell"]
 
 
 def __getattr__(name: str) -> Any:

@@ -17,7 +17,11 @@ from seqwise.experiments.reading import Say
 if TYPE_CHECKING:
     from seqwise.experiments.task import Evaluated, Parts, Task
 
-HOMES = {"lm": "seqwise.experiments.language", "tag": "seqwise.experiments.tagging"}
+HOMES = {
+    "generate": "seqwise.experiments.generation",
+    "lm": "seqwise.experiments.language",
+    "tag": "seqwise.experiments.tagging",
+}
 """Where tasks but classification are at home: modules with a `TASK`."""
 BASELINE = "baseline.json"
 

@@ -14,10 +14,11 @@ _EXPORTS = {
     "SequenceClassifier": "seqwise.estimators",
     "SequenceGenerator": "seqwise.estimators",
     "SequenceTagger": "seqwise.estimators",
+    "Translator": "seqwise.estimators",
     "VectorClassifier": "seqwise.estimators",
 }
 
-__all__ = ["LanguageModel", "SequenceClassifier", "SequenceGenerator", "SequenceTagger", "VectorClassifier", "__version__", "cell"]
+__all__ = ["LanguageModel", "SequenceClassifier", "SequenceGenerator", "SequenceTagger", "Translator", "VectorClassifier", "__version__", "cell"]
 
 
 def __getattr__(name: str) -> Any:

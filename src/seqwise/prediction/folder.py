@@ -26,7 +26,7 @@ from seqwise.prediction.schema import Config, Labels, check_schema
 
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS, VOCABULARY, LABELS = "config.json", "model.safetensors", "vocabulary.json", "labels.json"
-WITHOUT_LABELS = ("lm", "generate", "regress", "forecast")
+WITHOUT_LABELS = ("lm", "generate", "regress", "forecast", "translate", "transcribe")
 """Tasks that have no classes."""
 # Far beyond any real model: a file larger than this is damaged or hostile and is not read into memory.
 LARGEST = {CONFIG: 2**24, LABELS: 2**28, VOCABULARY: 2**31, WEIGHTS: 2**36}

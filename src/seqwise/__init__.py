@@ -14,11 +14,22 @@ _EXPORTS = {
     "SequenceClassifier": "seqwise.estimators",
     "SequenceGenerator": "seqwise.estimators",
     "SequenceTagger": "seqwise.estimators",
+    "Transcriber": "seqwise.estimators",
     "Translator": "seqwise.estimators",
     "VectorClassifier": "seqwise.estimators",
 }
 
-__all__ = ["LanguageModel", "SequenceClassifier", "SequenceGenerator", "SequenceTagger", "Translator", "VectorClassifier", "__version__", "cell"]
+__all__ = [
+    "LanguageModel",
+    "SequenceClassifier",
+    "SequenceGenerator",
+    "SequenceTagger",
+    "Transcriber",
+    "Translator",
+    "VectorClassifier",
+    "__version__",
+    "cell",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -33,7 +33,8 @@ def enumerated(logs, blank=0):
 class Bigrams:
     """A language model of symbols that sees one symbol back; it gives out the last symbol as what has been read."""
 
-    start = 0
+    def begin(self):
+        return 0
 
     def __init__(self, count=4, seed=9):
         table = np.random.default_rng(seed).normal(size=(count, count))

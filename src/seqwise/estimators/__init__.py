@@ -6,6 +6,7 @@ from seqwise.estimators.language import LanguageModel
 from seqwise.estimators.regressor import SequenceRegressor
 from seqwise.estimators.sequence import SequenceClassifier
 from seqwise.estimators.tagger import SequenceTagger
+from seqwise.estimators.transcriber import Transcriber
 from seqwise.estimators.translator import Translator
 from seqwise.estimators.vector import VectorClassifier
 
@@ -16,6 +17,7 @@ __all__ = [
     "SequenceForecaster",
     "SequenceRegressor",
     "SequenceTagger",
+    "Transcriber",
     "Translator",
     "VectorClassifier",
 ]

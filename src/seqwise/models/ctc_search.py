@@ -26,8 +26,8 @@ NEVER = -np.inf
 class LanguageScores(Protocol):
     """A language model as the search asks for it. What has been read is a number that the model gives out."""
 
-    start: int
-    """What has been read before the first symbol."""
+    def begin(self) -> int:
+        """Forget all numbers; return that of what has been read before the first symbol."""
 
     def extensions(self, read: int) -> np.ndarray:
         """log P of every symbol of the network after what has been read, (V,), 0 where it is no word's end."""
@@ -241,7 +241,7 @@ class _Beam:
             symbol=np.full(1, NEVER),
             bonus=np.zeros(1),
             places=np.full(1 if lexicon is not None else 0, BEGIN),
-            read=[] if language is None else [language.start],
+            read=[] if language is None else [language.begin()],
         )
 
 

@@ -21,6 +21,7 @@ from seqwise.models.tagger import FrameTagger, TaggerNetwork, WordTagger
 from seqwise.models.tagger_features import TaggerFeatures
 from seqwise.models.tagger_frames import FrameTaggerFeatures
 from seqwise.models.tagger_settings import TaggerSettings
+from seqwise.models.transcriber_saved import load_transcriber
 from seqwise.models.translator import TranslatorNetwork
 from seqwise.models.translator_features import TranslatorFeatures
 from seqwise.models.translator_settings import TranslatorSettings
@@ -169,5 +170,6 @@ BUILDERS: dict[str, Callable[[Saved, Saved, Saved], Any]] = {
     "LanguageModel": _language_model,
     "SequenceTagger": _tagger,
     "Translator": _translator,
+    "Transcriber": load_transcriber,
 }
 """Estimators and who builds their models from config.json, vocabulary.json and labels.json."""

@@ -10,8 +10,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 Metric = (
     Literal["macro_f1", "accuracy", "balanced_accuracy", "log_loss", "micro_f1", "mean_average_precision"]
     | Literal["mae", "rmse", "r2"]
+    | Literal["wer", "cer"]
 )
-"""What an epoch can be judged by: figures of classes and labels, and of numbers."""
+"""What an epoch can be judged by: figures of classes and labels, of numbers, and of transcripts."""
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(
@@ -49,7 +50,8 @@ class TrainingSettings(BaseModel):
         warmup: share of the run in which the rate rises; None: 0.3 for one_cycle and 0 for the others.
         patience: stop after so many epochs in a row that did not improve `metric`; None: never.
         metric: what "best" means on the validation part; accuracy and balanced accuracy are of classes only, micro_f1 and
-            mean_average_precision of labels, of which an example may have several; mae, rmse and r2 of numbers.
+            mean_average_precision of labels, of which an example may have several; mae, rmse and r2 of
+            numbers; wer and cer, word and character error rate, of transcripts.
         select: which weights a fit that came to its end keeps: "best" by `metric`, or "last", where the schedule ends at
             rate zero and choosing among epochs would follow noise. One cut short by Ctrl-C or a divergence keeps the best.
         refit: after that, an estimator that held a part back for validation fits once more, on all examples, with what it

@@ -8,6 +8,7 @@ from sklearn.base import clone
 from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score as sklearn_r2
 
+from seqwise.data import Frames
 from seqwise.errors import ConfigurationError, DataError, ModelFolderError
 from seqwise.estimators import SequenceClassifier, SequenceRegressor
 from seqwise.estimators.regressor_fitting import fit_number_scales, fit_ridge_part
@@ -201,3 +202,40 @@ def test_the_answers_of_a_batch_are_those_of_torch_in_float32(fitted):
     with torch.no_grad():
         raw = fitted.fitted_.module(batch).double().numpy()
     np.testing.assert_allclose(answers, raw * fitted.scale_.deviation + fitted.scale_.mean, rtol=1e-5)
+
+
+def signals(count=120, seed=0):
+    """Frames of two channels whose numbers are how loud the first is, and how long it lasts."""
+    generator = np.random.default_rng(seed)
+    rows, targets = [], []
+    for _ in range(count):
+        loud, steps = generator.uniform(0.5, 3), int(generator.integers(8, 30))
+        rows.append(np.stack([loud * np.sin(np.arange(steps)), generator.normal(size=steps)], 1))
+        targets.append((loud, steps))
+    return Frames.from_rows(rows), np.array(targets)
+
+
+def test_numbers_are_learned_from_frames_too(tmp_path):
+    frames, targets = signals()
+    training = {**SMALL["training"], "epochs": 25, "learning_rate": 0.01}
+    model = SequenceRegressor(model={"hidden_size": 16, "num_layers": 1, "dropout": 0.0}, training=training)
+    model.fit(frames, targets, target_names=["loudness", "steps"])
+    others, true = signals(40, seed=1)
+    assert model.score(others, true) > 0.7
+    assert set(model.parts_) == {"recurrent"}
+    model.save(tmp_path / "m")
+    loaded = SequenceRegressor.load(tmp_path / "m")
+    np.testing.assert_array_equal(loaded.predict(others), model.predict(others))
+    np.testing.assert_allclose(model.predict([others[0]])[0], model.predict(others)[0], rtol=1e-4)
+    with pytest.raises(DataError, match="the model reads frames"):
+        model.predict(["a text"])
+
+
+def test_one_vector_a_row_is_read_by_dense_layers():
+    generator = np.random.default_rng(0)
+    vectors = generator.normal(size=(150, 1, 4))
+    targets = vectors[:, 0] @ np.array([1.0, -2.0, 0.0, 3.0])
+    training = {"epochs": 40, "learning_rate": 0.02, "refit": False}
+    model = SequenceRegressor(model={"hidden_size": 16, "dropout": 0.0}, training=training).fit(vectors, targets)
+    assert model.settings_.model.architecture == "dense"
+    assert model.score(vectors, targets) > 0.9

@@ -13,15 +13,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from seqwise.data import stratified_split
 from seqwise.errors import DataError, ModelFolderError
-from seqwise.estimators.choices import Profile
-from seqwise.estimators.examples import check_texts, normalised_weights
+from seqwise.estimators.examples import check_inputs, normalised_weights
 from seqwise.estimators.regressor_fitting import NumberPart, RegressorFit
 from seqwise.estimators.regressor_sections import RegressorSections, decided
 from seqwise.estimators.sections import section_from
 from seqwise.losses import RegressionSettings
 from seqwise.losses.regression_settings import bin_edges
 from seqwise.metrics.regression import numbers, r2_score
-from seqwise.models import ModelSettings, SavedModel
+from seqwise.models import FrameSettings, ModelSettings, SavedModel
 from seqwise.prediction import FolderContent, write_folder
 from seqwise.prediction.regressor import RegressorPredictor
 from seqwise.prediction.target_scale import checked_targets
@@ -30,13 +29,14 @@ from seqwise.training import Callback, Progress, TrainingSettings
 
 
 class SequenceRegressor(RegressorMixin, BaseEstimator):
-    """Recurrent regressor of texts, with a linear n-gram part (a ridge regression) beside it whose numbers are added.
+    """Recurrent regressor of texts, with a ridge regression on n-grams beside it whose numbers are added; or of frames.
 
     Follows scikit-learn: the constructor only stores parameters; `fit` does the work; `score` is R2. The targets are
     standardised on the training data. What is not set is chosen from the training data; `settings_` holds what was chosen.
 
     Args:
         text: values of the section `text`, see `TextSettings`.
+        frames: of frames, what is computed of them: values of the section `frames`, see `FrameSettings`.
         model: values of the section `model`, see `ModelSettings`; `linear_c` is the weight of the squared error against the
             L2 penalty.
         regression: values of the section `regression`, see `RegressionSettings`: the loss, and how much rare values count.
@@ -62,11 +62,12 @@ class SequenceRegressor(RegressorMixin, BaseEstimator):
         model: Mapping[str, Any] | ModelSettings | None = None,
         regression: Mapping[str, Any] | RegressionSettings | None = None,
         training: Mapping[str, Any] | TrainingSettings | None = None,
+        frames: Mapping[str, Any] | FrameSettings | None = None,
         validation: float = 0.1,
         verbose: bool = False,
     ) -> None:
         self.text, self.model, self.regression, self.training = text, model, regression, training
-        self.validation, self.verbose = validation, verbose
+        self.frames, self.validation, self.verbose = frames, validation, verbose
 
     def fit(
         self,
@@ -80,10 +81,10 @@ class SequenceRegressor(RegressorMixin, BaseEstimator):
         resume: bool = False,
         callbacks: Sequence[Callback] = (),
     ) -> Self:
-        """Fit on texts and their numbers.
+        """Fit on texts, or frames, and their numbers.
 
         Args:
-            X: n texts.
+            X: n texts; or `Frames`, or arrays (T, D).
             y: (n,) numbers, or (n, K) of several targets.
             sample_weight: n non-negative factors of the loss; scaled to mean one.
             target_names: of the K targets.
@@ -103,6 +104,7 @@ class SequenceRegressor(RegressorMixin, BaseEstimator):
             section_from(self.model, ModelSettings, {}, "model"),
             section_from(self.regression, RegressionSettings, {}, "regression"),
             section_from(self.training, TrainingSettings, {}, "training"),
+            None if self.frames is None else section_from(self.frames, FrameSettings, {}, "frames"),
         )
         unit, where = sections.text.unit, None if folder is None else Path(folder)
         whole, names = _checked(X, y, sample_weight, unit, target_names)
@@ -114,8 +116,7 @@ class SequenceRegressor(RegressorMixin, BaseEstimator):
         elif self.validation:
             kept, self.held_ = held_rows(whole.targets, self.validation, sections.training.seed)
             training, held = whole.take(kept), whole.take(self.held_)
-        profile = Profile.of(training.inputs, 2, sections.text)
-        self.settings_, vectors = decided(sections, profile, training.inputs, where)
+        self.settings_, vectors = decided(sections, training.inputs, where)
         fit = RegressorFit(
             self.settings_,
             names,
@@ -145,7 +146,9 @@ class SequenceRegressor(RegressorMixin, BaseEstimator):
     def predict(self, X: Iterable[Any]) -> np.ndarray:
         """Return the number of each input, (n,), or (n, K) of several targets, in the targets' own units."""
         check_is_fitted(self, "predictor_")
-        answers = self.predictor_.predict(check_texts(X, unit=self.settings_.text.unit))
+        settings = self.settings_
+        inputs = check_inputs(X, unit=settings.text.unit, frames=settings.frames is not None)
+        answers = self.predictor_.predict(inputs)
         return answers[:, 0] if self.single_ else answers
 
     def score(self, X: Iterable[Any], y: Any, sample_weight: Any = None) -> float:
@@ -184,16 +187,12 @@ class SequenceRegressor(RegressorMixin, BaseEstimator):
             DeviceError: there is no such device.
         """
         predictor = RegressorPredictor.load(path, device)
-        saved: dict[str, Any] = {name: predictor.settings[name] for name in ("text", "model", "regression", "training")}
+        names = ("text", "model", "regression", "training", "frames")
+        saved: dict[str, Any] = {name: predictor.settings[name] for name in names if name in predictor.settings}
         estimator = cls(**saved)
         try:
-            estimator.settings_ = RegressorSections(
-                TextSettings.model_validate(saved["text"]),
-                ModelSettings.model_validate(saved["model"]),
-                RegressionSettings.model_validate(saved["regression"]),
-                TrainingSettings.model_validate(saved["training"]),
-            )
-        except ValueError as error:
+            estimator.settings_ = RegressorSections.from_dict(saved)
+        except (KeyError, ValueError) as error:
             raise ModelFolderError(f"{path}: the settings in config.json are damaged: {error}") from None
         estimator.predictor_, estimator.scale_ = predictor, predictor.scale
         estimator.single_ = bool(predictor.config.get("single", len(predictor.scale.names) == 1))
@@ -206,7 +205,7 @@ class SequenceRegressor(RegressorMixin, BaseEstimator):
         config = {
             "task": "regress",
             "estimator": type(self).__name__,
-            "unit": self.settings_.text.unit,
+            "unit": self.settings_.text.unit if self.settings_.frames is None else "frames",
             "settings": {"data": data or {"validation": self.validation}, **self.settings_.to_dict()},
             "targets": self.fitted_.scale.to_dict(),
             "single": self.single_,
@@ -237,7 +236,7 @@ def held_rows(targets: np.ndarray, share: float, seed: int) -> tuple[np.ndarray,
 def _checked(
     X: Iterable[Any], y: Any, sample_weight: Any, unit: str, names: Sequence[str] | None
 ) -> tuple[NumberPart, tuple[str, ...]]:
-    texts = check_texts(X, unit=unit)
+    texts = check_inputs(X, unit=unit)
     targets, named = checked_targets(y, len(texts), names)
     weights = normalised_weights(None if sample_weight is None else list(sample_weight), len(texts))
     return NumberPart(texts, targets, weights), named

@@ -17,7 +17,7 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import Ridge
 from torch import Tensor, nn
 
-from seqwise.data import LengthBatches
+from seqwise.data import Frames, LengthBatches
 from seqwise.estimators.fitting import EpochBatches, fingerprint_of
 from seqwise.estimators.pretrained import Coverage, GivenVectors, give_vectors
 from seqwise.estimators.regressor_sections import RegressorSections
@@ -27,9 +27,11 @@ from seqwise.metrics.regression import quick_regression_figures
 from seqwise.models import (
     Batch,
     EncodedExamples,
+    Features,
     LinearPart,
     RecurrentPart,
     SequenceModel,
+    SignalFeatures,
     TextFeatures,
     logits_of,
     run_batched,
@@ -63,7 +65,10 @@ class NumberPart:
         if self.weights is not None or other.weights is not None:
             ones = [np.ones(len(part.targets)) if part.weights is None else part.weights for part in (self, other)]
             weights = np.concatenate(ones)
-        return NumberPart([*self.inputs, *other.inputs], np.concatenate([self.targets, other.targets]), weights)
+        inputs: Any = [*self.inputs, *other.inputs]
+        if isinstance(self.inputs, Frames):
+            inputs = Frames.concatenate([self.inputs, other.inputs])
+        return NumberPart(inputs, np.concatenate([self.targets, other.targets]), weights)
 
 
 @dataclass
@@ -75,12 +80,12 @@ class FittedRegressor:
         features: fitted on the training inputs.
         module: the parts, their scales, the shift; its numbers are standardised.
         scale: of the targets.
-        history: of the recurrent part; empty without one.
+        history: of the recurrent or dense part; empty without one.
         coverage: of its vocabulary by word vectors; None without such.
     """
 
     sections: RegressorSections
-    features: TextFeatures
+    features: Features
     module: SequenceModel
     scale: TargetScale
     history: History = field(default_factory=History)
@@ -144,7 +149,11 @@ class RegressorFit:
         """Fit every part on its own, then join them."""
         text, model, regression = self.sections.text, self.sections.model, self.sections.regression
         scale = TargetScale.of(training.targets, self.names, training.weights, bounded=regression.bounds == "training")
-        features = TextFeatures(text, model, None, None if self.vectors is None else self.vectors.know)
+        features: Features
+        if self.sections.frames is not None:
+            features = SignalFeatures(self.sections.frames)
+        else:
+            features = TextFeatures(text, model, None, None if self.vectors is None else self.vectors.know)
         weights = combined_weights(regression, training)
         examples = features.fit_encode(
             training.inputs, scale.standardised(training.targets).astype(np.float32), weights
@@ -156,6 +165,7 @@ class RegressorFit:
                 vocabulary_size=features.vocabulary_size,
                 ngrams=features.ngram_count,
                 classes=len(self.names),
+                frame_size=features.frame_size,
             )
         fitted = FittedRegressor(self.sections, features, module, scale)
         if "linear" in module.parts:
@@ -168,8 +178,9 @@ class RegressorFit:
                 penalty=model.linear_c,
                 weights=weights,
             )
-        if "recurrent" in module.parts:
-            self._fit_recurrent(fitted, cast(RecurrentPart, module.parts["recurrent"]), examples, held_out)
+        trained = next((module.parts[name] for name in ("recurrent", "dense") if name in module.parts), None)
+        if trained is not None:
+            self._train(fitted, trained, examples, held_out)
         fitted.join(held_out)
         return fitted
 
@@ -184,12 +195,12 @@ class RegressorFit:
         second.history = first.history
         return second
 
-    def _fit_recurrent(
-        self, fitted: FittedRegressor, part: RecurrentPart, examples: EncodedExamples, held: NumberPart | None
+    def _train(
+        self, fitted: FittedRegressor, part: nn.Module, examples: EncodedExamples, held: NumberPart | None
     ) -> None:
         settings, regression = self.sections.training, self.sections.regression
         if self.vectors is not None and fitted.features.pipeline is not None:
-            fitted.coverage = give_vectors(part, fitted.features.pipeline.vocabulary, self.vectors)
+            fitted.coverage = give_vectors(cast(RecurrentPart, part), fitted.features.pipeline.vocabulary, self.vectors)
         watched = None if held is None else fitted.features.encode(held.inputs)
         order = LengthBatches(examples.lengths, settings.batch_size, seed=settings.seed)
 

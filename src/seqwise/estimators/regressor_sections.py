@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from seqwise.data import Frames
 from seqwise.errors import ConfigurationError
-from seqwise.estimators.choices import Profile, choose
+from seqwise.estimators.choices import Profile, choose, choose_for_frames
 from seqwise.estimators.pretrained import GivenVectors, read_pretrained
 from seqwise.estimators.sections import Sections
 from seqwise.losses import ImbalanceSettings, RegressionSettings
-from seqwise.models import ModelSettings
+from seqwise.models import FrameSettings, ModelSettings
 from seqwise.text import TextSettings
 from seqwise.training import TrainingSettings
 
@@ -20,37 +22,60 @@ METRICS = ("mae", "rmse", "r2")
 
 @dataclass(frozen=True)
 class RegressorSections:
-    """How inputs are read, which parts the model has, which error is minimised, how it is trained."""
+    """How texts (or frames, unless that is None) are read, the model's parts, which error is minimised, the training."""
 
     text: TextSettings
     model: ModelSettings
     regression: RegressionSettings
     training: TrainingSettings
+    frames: FrameSettings | None = None
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Return plain values, as in `config.json`."""
-        names = ("text", "model", "regression", "training")
-        return {name: getattr(self, name).model_dump(mode="json") for name in names}
+        sections = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: section.model_dump(mode="json") for name, section in sections.items() if section is not None}
+
+    @classmethod
+    def from_dict(cls, saved: Mapping[str, Any]) -> Self:
+        """Return the sections that `to_dict` described.
+
+        Raises:
+            KeyError: one is missing.
+            ValueError: one is damaged.
+        """
+        return cls(
+            TextSettings.model_validate(saved["text"]),
+            ModelSettings.model_validate(saved["model"]),
+            RegressionSettings.model_validate(saved["regression"]),
+            TrainingSettings.model_validate(saved["training"]),
+            FrameSettings.model_validate(saved["frames"]) if "frames" in saved else None,
+        )
 
 
 def decided(
-    sections: RegressorSections, profile: Profile, texts: Any, folder: Path | None
+    sections: RegressorSections, inputs: Any, folder: Path | None
 ) -> tuple[RegressorSections, GivenVectors | None]:
     """Return the sections with every value decided, and the word vectors to start from.
 
-    What nobody set is what the classifier would choose for such texts; the metric is that which the loss asks for.
+    What nobody set is what the classifier would choose for such inputs; the metric is that which the loss asks for.
 
     Args:
         sections: as a person set them.
-        profile: of the training texts.
-        texts: of training, for vectors that are trained.
+        inputs: texts or `Frames` of training.
         folder: where trained vectors are kept for a fit that is resumed; None keeps them nowhere.
 
     Raises:
         ConfigurationError: a setting that is not for regression, or that does not go with another one.
     """
-    plain = Sections(sections.text, sections.model, ImbalanceSettings(), sections.training)
-    chosen, vectors = read_pretrained(plain, choose(profile, plain), texts, None, folder)
+    plain = Sections(sections.text, sections.model, ImbalanceSettings(), sections.training, sections.frames)
+    vectors = None
+    if isinstance(inputs, Frames):
+        chosen = choose_for_frames(inputs, plain)
+    elif sections.frames is not None:
+        raise ConfigurationError("the section frames is for frames of numbers, and the examples are texts")
+    else:
+        profile = Profile.of(inputs, 2, sections.text)
+        chosen, vectors = read_pretrained(plain, choose(profile, plain), inputs, None, folder)
     training = chosen.training
     if "metric" not in sections.training.model_fields_set:
         training = training.model_copy(update={"metric": "rmse" if sections.regression.loss == "squared" else "mae"})
@@ -58,4 +83,4 @@ def decided(
         raise ConfigurationError(
             f"training.metric of a regressor is one of {', '.join(METRICS)}, not {training.metric}"
         )
-    return RegressorSections(chosen.text, chosen.model, sections.regression, training), vectors
+    return RegressorSections(chosen.text, chosen.model, sections.regression, training, chosen.frames), vectors

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, Protocol, Self, cast
 
@@ -16,6 +16,7 @@ from seqwise.prediction.folder import FolderContent, read_folder
 from seqwise.prediction.restoring import RestoredModel, restore
 
 CHUNK = 16_384  # texts encoded at a time
+STEPS = 2**22  # of frames encoded at a time
 
 
 class RestoredClassifier(RestoredModel, Protocol):
@@ -73,7 +74,8 @@ class Predictor:
         They are calibrated, and corrected where priors are stated; thresholds are applied by `decide` only.
 
         Args:
-            texts: strings; for a model of tokens also lists of strings.
+            texts: strings; for a model of tokens also lists of strings; for one of several columns also mappings that have
+                them; for one of frames `seqwise.data.Frames`, or arrays (T, D).
             batch_size: texts computed together, at the most; texts of near-equal length come into one batch.
 
         Raises:
@@ -94,7 +96,7 @@ class Predictor:
                     multilabel=self.multilabel,
                 )
             )
-            for chunk in self._chunks(texts)
+            for chunk in chunks(texts, self.config["unit"])
         ]
         return np.concatenate(parts) if parts else np.empty((0, len(self.classes)))
 
@@ -117,15 +119,39 @@ class Predictor:
         """
         return self.decisions.decide(probabilities)
 
-    def _chunks(self, texts: Iterable[Any]) -> Iterator[list[Any]]:
-        if isinstance(texts, str | bytes):
-            raise DataError("texts are a list of strings, got a single one: put it in a list")
-        tokens = self.config["unit"] == "tokens"
-        iterator, row = iter(texts), 0
-        while chunk := list(islice(iterator, CHUNK)):
-            for text in chunk:
-                row += 1
-                listed = tokens and isinstance(text, Sequence | np.ndarray) and not isinstance(text, bytes)
-                if not isinstance(text, str) and not listed:
-                    raise DataError(f"text {row} is {type(text).__name__}, expected a string")
-            yield chunk
+    @property
+    def reads_frames(self) -> bool:
+        """Whether the model reads frames of numbers, not texts."""
+        return bool(self.config["unit"] == "frames")
+
+
+def chunks(inputs: Iterable[Any], unit: str) -> Iterator[Any]:
+    """Yield texts, or frames, so many at a time as are encoded together.
+
+    Args:
+        inputs: what a model of this unit reads.
+        unit: of the model.
+
+    Raises:
+        DataError: something is no such input; names it.
+    """
+    if unit == "frames":
+        from seqwise.data import Frames
+
+        frames = Frames.from_rows(inputs)
+        # Boundaries where about so many steps have gathered.
+        ends = np.searchsorted(frames.offsets, np.arange(STEPS, frames.offsets[-1], STEPS))
+        cuts = sorted({0, *ends.tolist(), len(frames)})
+        yield from (frames[start:stop] for start, stop in pairwise(cuts))
+        return
+    if isinstance(inputs, str | bytes):
+        raise DataError("texts are a list of strings, got a single one: put it in a list")
+    tokens = unit == "tokens"
+    iterator, row = iter(inputs), 0
+    while chunk := list(islice(iterator, CHUNK)):
+        for text in chunk:
+            row += 1
+            listed = tokens and isinstance(text, Sequence | np.ndarray) and not isinstance(text, bytes)
+            if not isinstance(text, str) and not listed:
+                raise DataError(f"text {row} is {type(text).__name__}, expected a string")
+        yield chunk

@@ -5,8 +5,7 @@ Axis letters: n examples, K targets.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -15,7 +14,7 @@ import numpy as np
 from seqwise.errors import DataError, ModelFolderError
 from seqwise.prediction.device import resolve_device
 from seqwise.prediction.folder import FolderContent, read_folder
-from seqwise.prediction.predictor import CHUNK, RestoredClassifier
+from seqwise.prediction.predictor import RestoredClassifier, chunks
 from seqwise.prediction.restoring import restore
 from seqwise.prediction.target_scale import TargetScale
 
@@ -73,7 +72,7 @@ class RegressorPredictor:
             raise DataError(f"batch_size is a positive number, got {batch_size}")
         parts = [
             logits_of(self.model.module, self.model.encode(chunk), batch_size=batch_size)
-            for chunk in self._chunks(inputs)
+            for chunk in chunks(inputs, self.config["unit"])
         ]
         answers = np.concatenate(parts) if parts else np.empty((0, len(self.scale.names)))
         return self.scale.restored(answers)
@@ -82,15 +81,7 @@ class RegressorPredictor:
         """Return each row of `predict` as target -> number."""
         return [dict(zip(self.scale.names, row, strict=True)) for row in answers.tolist()]
 
-    def _chunks(self, inputs: Iterable[Any]) -> Iterator[Any]:
-        if isinstance(inputs, str | bytes):
-            raise DataError("texts are a list of strings, got a single one: put it in a list")
-        tokens = self.config["unit"] == "tokens"
-        iterator, row = iter(inputs), 0
-        while chunk := list(islice(iterator, CHUNK)):
-            for text in chunk:
-                row += 1
-                listed = tokens and isinstance(text, Sequence | np.ndarray) and not isinstance(text, bytes)
-                if not isinstance(text, str) and not listed:
-                    raise DataError(f"text {row} is {type(text).__name__}, expected a string")
-            yield chunk
+    @property
+    def reads_frames(self) -> bool:
+        """Whether the model reads frames of numbers, not texts."""
+        return bool(self.config["unit"] == "frames")

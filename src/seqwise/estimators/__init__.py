@@ -13,8 +13,8 @@ from seqwise.estimators.vector import VectorClassifier
 __all__ = [
     "LanguageModel",
     "SequenceClassifier",
-    "SequenceGenerator",
     "SequenceForecaster",
+    "SequenceGenerator",
     "SequenceRegressor",
     "SequenceTagger",
     "Transcriber",

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seqwise.cli.asked import Asked
 from seqwise.cli.console import say
 from seqwise.cli.options import Device, Json, ModelFolder
-from seqwise.cli.tagging import tag_texts
-from seqwise.cli.tasks import refuse_options
+from seqwise.cli.tasks import predict_task
 from seqwise.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -82,19 +82,14 @@ def predict(
     from seqwise.prediction import task_of
 
     task = task_of(folder)
-    if task == "lm":
-        raise ConfigurationError(f"{folder} holds a language model: ask it by seqwise score or seqwise generate")
-    if task == "tag":
-        refuse_options(
-            "tag",
-            {
-                "--output": output,
-                "--priors": priors,
-                "--estimate-priors": estimate_priors,
-                "--abstain-below": abstain_below,
-            },
-        )
-        tag_texts(folder, texts, input_, text=text, device=device, json=json)
+    if task != "classify":
+        options = {
+            "--output": output,
+            "--priors": priors,
+            "--estimate-priors": estimate_priors,
+            "--abstain-below": abstain_below,
+        }
+        predict_task(task, Asked(folder, texts or [], input_, text, output, overwrite, device, json), options)
         return
     from seqwise.experiments.decisions import numbers_by_name
     from seqwise.experiments.prediction import FEW, PredictionRun

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
+from seqwise.cli.asked import Asked
 from seqwise.cli.console import print_json, print_table
 
 TYPES_SHOWN = 20
 
 
-def tag_texts(
-    folder: Path, texts: list[str] | None, input_: Path | None, *, text: str | None, device: str, json: bool
-) -> None:
-    """Tag texts and print what was found; the arguments are those of `seqwise predict`."""
+def tag_texts(asked: Asked) -> None:
+    """Tag texts and print what was found."""
     from seqwise.experiments.tagging import read_texts_to_tag
     from seqwise.prediction.tagger import TaggerPredictor
 
-    predictor = TaggerPredictor.load(folder, device)
-    given: Iterable[str | list[str]]
-    if input_ is not None:
-        given = read_texts_to_tag(input_, text, predictor)
-    else:
-        given = (line.rstrip("\n") for line in sys.stdin) if texts == ["-"] else texts or []
+    predictor = TaggerPredictor.load(asked.folder, asked.device)
+    given: Iterable[str | list[str]] = asked.lines()
+    if asked.input is not None:
+        given = read_texts_to_tag(asked.input, asked.column, predictor)
     tagged = predictor.tag(list(given))
-    if json:
+    if asked.json:
         print_json({"texts": [of.to_dict() for of in tagged]})
         return
     for of in tagged:

@@ -8,15 +8,20 @@ from typing import Any
 
 import typer
 
+from seqwise.cli.asked import Asked
 from seqwise.cli.console import describe_figure, print_json, print_table, say
-from seqwise.cli.tagging import types_table
+from seqwise.cli.tagging import tag_texts, types_table
 
 TAKEN = {  # task -> options that it takes, besides those that every task has
     "lm": {"--text", "--adapt"},
-    "tag": {"--text", "--label", "--imbalance", "--vectors", "--freeze-vectors"},
+    "tag": {"--text", "--frames", "--label", "--imbalance", "--vectors", "--freeze-vectors"},
 }
 FURTHER: dict[str, Callable[[Mapping[str, Any]], None]] = {"tag": types_table}
 """What is printed besides the figures."""
+ANSWERS: dict[str, Callable[[Asked], None]] = {"tag": tag_texts}
+"""What `seqwise predict` does."""
+ASKED_BY = {"lm": "seqwise score or seqwise generate"}
+"""Commands for models of which there is nothing to predict."""
 NEXT = {
     "lm": ('Score:    seqwise score {out} "a sentence of yours"', "Generate: seqwise generate {out}"),
     "tag": ('Predict:  seqwise predict {out} "a sentence of yours"',),
@@ -124,6 +129,25 @@ def evaluate_task(
         print(verdict)
 
 
+def predict_task(task: str, asked: Asked, options: Mapping[str, Any]) -> None:
+    """Answer and print.
+
+    Args:
+        task: of the model.
+        asked: what was asked.
+        options: those that not every task takes -> their values.
+
+    Raises:
+        ConfigurationError: there is nothing to predict, or an option is not for this task.
+    """
+    from seqwise.errors import ConfigurationError
+
+    if task in ASKED_BY:
+        raise ConfigurationError(f"{asked.folder} holds a model of --task {task}: ask it by {ASKED_BY[task]}")
+    refuse_options(task, options)
+    ANSWERS[task](asked)
+
+
 def task_table(task: str, block: Mapping[str, Any], split: str, name: str | None = None) -> None:
     """Print the figures of a model beside those of its baseline.
 
@@ -142,6 +166,6 @@ def task_table(task: str, block: Mapping[str, Any], split: str, name: str | None
     ]
     title = f"{name or split.capitalize()}: {of.measured(block, split)}, 95% intervals in brackets"
     better = "lower is better" if of.lower_is_better else ""
-    print_table(title, [better, "model", *([of.baseline] if baseline else [])], rows)
+    print_table(title, [better, "model", *([baseline.get("name", of.baseline)] if baseline else [])], rows)
     if task in FURTHER:
         FURTHER[task](block)

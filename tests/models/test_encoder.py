@@ -29,11 +29,11 @@ def lively(module):
     return module
 
 
-def encoder(context=None, **settings):
+def encoder(**settings):
     given = {"hidden_size": HIDDEN, "num_layers": 2, "dropout": 0.0, "heads": 2, **settings}
     if given.get("encoder", "recurrent") == "recurrent":
         del given["heads"]
-    return lively(Encoder(EncoderSettings(**given), INPUT, context=context))
+    return lively(Encoder(EncoderSettings(**given), INPUT))
 
 
 KINDS = [
@@ -134,11 +134,10 @@ def test_a_sequence_of_no_steps_has_no_effect(kind, bidirectional):
     assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters())
 
 
-@every_kind
-@pytest.mark.parametrize("context", [None, 1, 4])
-def test_steps_and_windows_are_the_whole_sequence(kind, context):
-    steps = 2 * STEPS if context else 150  # more than a cache has room for at first
-    model, x = encoder(context, bidirectional=False, **kind), random(2, steps, INPUT)
+@pytest.mark.parametrize("kind", [*KINDS, *({"encoder": "transformer", "context": of} for of in (1, 4))], ids=str)
+def test_steps_and_windows_are_the_whole_sequence(kind):
+    steps = 150 if kind == {"encoder": "transformer"} else 2 * STEPS  # more than a cache has room for at first
+    model, x = encoder(bidirectional=False, **kind), random(2, steps, INPUT)
     whole, last = model(x, torch.tensor([steps, steps]))
     assert_close(last, whole[:, -1])
     state, parts = model.start(2), []
@@ -158,7 +157,7 @@ def test_steps_and_windows_are_the_whole_sequence(kind, context):
 
 
 def test_a_step_sees_so_many_as_the_context_says():
-    model, x = encoder(4, encoder="transformer", num_layers=1, bidirectional=False), random(1, 9, INPUT)
+    model, x = encoder(context=4, encoder="transformer", num_layers=1, bidirectional=False), random(1, 9, INPUT)
     outputs, _ = model(x, torch.tensor([9]))
     nearby = x.clone()
     nearby[:, :5] = random(1, 5, INPUT, seed=77)
@@ -213,7 +212,9 @@ def test_dropout_acts_in_training_only():
         ({"encoder": "transformer", "cell": "gru"}, "cell is of recurrent layers"),
         ({"encoder": "transformer", "zoneout": 0.1}, "zoneout is of recurrent layers"),
         ({"encoder": "transformer", "hidden_size": 5, "bidirectional": False}, "a multiple of 8 is needed"),
-        ({"heads": 2}, "heads are of a Transformer"),
+        ({"heads": 2}, "heads is of a Transformer"),
+        ({"context": 9, "bidirectional": False}, "context is of a Transformer"),
+        ({"encoder": "transformer", "context": 9}, "that is not bidirectional"),
         ({"cell": "lstn"}, "did you mean lstm"),
     ],
 )

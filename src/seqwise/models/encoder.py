@@ -6,7 +6,6 @@ Axis letters: B batch, T steps, D input features, H hidden units, W width of an 
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -35,9 +34,8 @@ class Encoder(nn.Module):
     """Recurrent layers, or a Transformer of their sizes.
 
     Args:
-        settings: see `EncoderSettings`; those of a model, which have its fields, will do.
+        settings: see `EncoderSettings`; those of a model are such.
         input_size: D.
-        context: how many steps a causal Transformer sees at most; None: all.
 
     Attributes:
         size: W of a step's output: H of every direction.
@@ -47,7 +45,7 @@ class Encoder(nn.Module):
 
     layers: Recurrent | TransformerEncoder
 
-    def __init__(self, settings: Any, input_size: int, *, context: int | None = None) -> None:
+    def __init__(self, settings: EncoderSettings, input_size: int) -> None:
         super().__init__()
         self.directions = 2 if settings.bidirectional else 1
         self.size, self.causal = settings.hidden_size * self.directions, not settings.bidirectional
@@ -59,7 +57,7 @@ class Encoder(nn.Module):
                 heads=settings.heads,
                 dropout=settings.dropout,
                 causal=self.causal,
-                context=context,
+                context=settings.context,
             )
             return
         self.layers = Recurrent(

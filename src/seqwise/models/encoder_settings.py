@@ -10,7 +10,8 @@ from seqwise.cells import LIBRARY
 from seqwise.errors import nearest
 
 OF_RECURRENT_LAYERS = ("cell", "recurrent_dropout", "zoneout", "backend")
-"""What a Transformer has no use for."""
+OF_TRANSFORMERS = ("heads", "context")
+"""What the other one has no use for."""
 
 
 class EncoderSettings(BaseModel):
@@ -28,6 +29,7 @@ class EncoderSettings(BaseModel):
         bidirectional: also read the sequence from its end; of a Transformer: every step sees all others, not only those
             before it.
         heads: of the Transformer's attention.
+        context: how many steps a Transformer that is not bidirectional sees at most, the present one included; None: all.
         dropout: between recurrent layers; of a Transformer on what each block adds, and on its inner layer.
         recurrent_dropout: on the vector that enters the recurrent product, one mask per sequence.
         zoneout: probability that a unit keeps its previous state.
@@ -42,6 +44,7 @@ class EncoderSettings(BaseModel):
     num_layers: int = Field(default=1, ge=1)
     bidirectional: bool = True
     heads: int = Field(default=4, ge=1)
+    context: int | None = Field(default=None, ge=1)
     dropout: float = Field(default=0.3, ge=0.0, lt=1.0)
     recurrent_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     zoneout: float = Field(default=0.0, ge=0.0, lt=1.0)
@@ -57,6 +60,8 @@ class EncoderSettings(BaseModel):
     @model_validator(mode="after")
     def _no_setting_of_another_encoder(self) -> Self:
         check_encoder(self, self.width)
+        if self.context is not None and self.bidirectional:
+            raise ValueError("context is of a Transformer that is not bidirectional: the others see the whole sequence")
         return self
 
     @property
@@ -85,5 +90,7 @@ def check_encoder(settings: Any, width: int) -> None:
                 f"the width of {width} cannot be shared out among {settings.heads} heads in pairs: a multiple of "
                 f"{2 * settings.heads} is needed"
             )
-    elif settings.heads != fields["heads"].default:
-        raise ValueError("heads are of a Transformer, and encoder is 'recurrent'")
+        return
+    for name in OF_TRANSFORMERS:
+        if getattr(settings, name) != fields[name].default:
+            raise ValueError(f"{name} is of a Transformer, and encoder is 'recurrent'")

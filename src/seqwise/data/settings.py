@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+Label = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value)]
+"""A label by its text, whether it is written as a number or not."""
 
 
 class DataSettings(BaseModel):
@@ -39,6 +42,11 @@ class DataSettings(BaseModel):
         min_length=1,
         description="of several labels in one text of the label column; null looks whether there evidently are several, "
         "'none' takes every text as one label",
+    )
+    ignore: tuple[Label, ...] | None = Field(
+        default=None,
+        description="labels of steps, by number or name, that are neither learned nor judged; numbers below 0 and missing "
+        "labels never are",
     )
     weight: str | None = Field(default=None, description="column of the sample weights")
     unlabelled: str | None = Field(

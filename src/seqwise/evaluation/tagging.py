@@ -10,6 +10,7 @@ import numpy as np
 from seqwise.evaluation.confusion import confusion, ordered_confusion
 from seqwise.evaluation.pages import markup
 from seqwise.evaluation.task_report import Section
+from seqwise.evaluation.timeline import timeline
 
 SPAN_FIGURES = {
     "f1": "F1 of spans",
@@ -20,8 +21,13 @@ SPAN_FIGURES = {
 TOKEN_FIGURES = {"accuracy": "Accuracy of tokens", "macro_f1": "Macro F1"}
 
 
+STEP_FIGURES = {"macro_f1": "Macro F1", "accuracy": "Accuracy of steps"}
+
+
 def figures_of(block: Mapping[str, Any]) -> dict[str, str]:
     """The figures of a block and their names, that which counts first."""
+    if "steps" in block:
+        return STEP_FIGURES
     return {**(SPAN_FIGURES if "per_type" in block else {}), **TOKEN_FIGURES}
 
 
@@ -56,6 +62,36 @@ def tagging_sections(
     if worst:
         found.append(Section.of("worst", "Mistakes", "Sure and wrong", "tag_worst.html", worst=worst, split=split))
     return found
+
+
+def timeline_section(
+    true: Sequence[Sequence[str | None]],
+    said: Sequence[Sequence[str]],
+    *,
+    rows: Sequence[int],
+    rate: float | None,
+    split: str,
+) -> Section:
+    """Return the picture of the recording that the model knows least about.
+
+    Args:
+        true: labels of each recording, None where there is none.
+        said: as many.
+        rows: number of each recording in its table, from 0.
+        rate: steps a second, or None.
+        split: the part that they are of.
+    """
+
+    def share(number: int) -> float:
+        pairs = [right == label for right, label in zip(true[number], said[number], strict=True) if right is not None]
+        return sum(pairs) / len(pairs) if pairs else 1.0
+
+    worst = min(range(len(true)), key=share)
+    picture = markup(timeline(true[worst], said[worst], rate))
+    row, right = int(rows[worst]) + 1, f"{share(worst):.0%}"
+    return Section.of(
+        "timeline", "Time", "Over time", "tag_timeline.html", picture=picture, row=row, right=right, split=split
+    )
 
 
 def worst_sentences(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,8 +12,8 @@ from seqwise.data import DataSettings, DataSource, open_table
 from seqwise.data.tagged import TaggedSentences, find_columns, read_tagged
 from seqwise.errors import DataError
 from seqwise.estimators import SequenceTagger
-from seqwise.estimators.tag_targets import TagCode
 from seqwise.estimators.labelled import choose_held
+from seqwise.estimators.tag_targets import TagCode
 from seqwise.estimators.tagger_sections import TRAINING_DEFAULTS
 from seqwise.evaluation.tag_baseline import NAME, TagBaseline
 from seqwise.evaluation.tagging import figures_of, tagging_sections, worst_sentences
@@ -21,7 +21,7 @@ from seqwise.evaluation.task_report import Section
 from seqwise.experiments.task import Evaluated, Parts, Task
 from seqwise.losses import ImbalanceSettings
 from seqwise.metrics.tagging import Tagging, tagging_metrics
-from seqwise.models import TaggerSettings
+from seqwise.models import FrameSettings, TaggerSettings
 from seqwise.prediction.tagger import PLAIN, TaggerPredictor
 from seqwise.text import TextSettings, Tokenizer
 from seqwise.training import TrainingSettings
@@ -33,6 +33,7 @@ class TaggerConfiguration(BaseModel):
     Attributes:
         data: which columns, and how much is held back for validation.
         text: how a text that is no list of tokens is split, and which words are known.
+        frames: how sequences of numbers are read.
         model: layers, word vectors, conditional random field or softmax.
         imbalance: what is done for rare tags.
         training: optimiser, schedule, epochs, seed, device.
@@ -42,18 +43,49 @@ class TaggerConfiguration(BaseModel):
 
     data: DataSettings = Field(default_factory=DataSettings)
     text: TextSettings = Field(default_factory=TextSettings)
+    frames: FrameSettings = Field(default_factory=FrameSettings)
     model: TaggerSettings = Field(default_factory=TaggerSettings)
     imbalance: ImbalanceSettings = Field(default_factory=ImbalanceSettings)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
 
 
-class TaggingTask(Task):
-    """Examples are `TaggedSentences`."""
+class TaggerTask(Task):
+    """What taggers of words and of frames have in common."""
 
     name = "tag"
-    title = "Tagger"
     configuration = TaggerConfiguration
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {"training": TRAINING_DEFAULTS}
+
+    def estimator(self, settings: Any, training: TrainingSettings) -> SequenceTagger:
+        """See `Task.estimator`."""
+        return SequenceTagger(
+            text=settings.text,
+            frames=settings.frames,
+            model=settings.model,
+            imbalance=settings.imbalance,
+            training=training,
+            validation=0.0,
+        )
+
+    def load(self, folder: Path, device: str) -> TaggerPredictor:
+        """See `Task.load`."""
+        return TaggerPredictor.load(folder, device)
+
+    def figures(self, block: Mapping[str, Any]) -> dict[str, str]:
+        """See `Task.figures`."""
+        return figures_of(block)
+
+    def measured(self, block: Mapping[str, Any], split: str) -> str:
+        """See `Task.measured`."""
+        if "steps" in block:
+            return f"{block['recordings']:,} {split} recordings of {block['steps']:,} labelled steps"
+        return f"{block['sentences']:,} {split} sentences of {block['tokens']:,} tokens"
+
+
+class TaggingTask(TaggerTask):
+    """Examples are `TaggedSentences`."""
+
+    title = "Tagger"
     unit = "sentences"
     baseline = NAME
     alternative = "looking tokens up"
@@ -67,6 +99,15 @@ class TaggingTask(Task):
         "It was trained on {data} ({size}) and has seen nothing else: on texts of another kind expect less. A text is split "
         "into tokens by Seqwise; give lists of tokens where others are wanted."
     )
+    refused: ClassVar[Sequence[str]] = (*Task.refused, "frames", "group", "target")
+
+    def of(self, source: DataSource, data: DataSettings) -> Task:
+        """See `Task.of`: frames where columns of frames are named, or the data set tells of no texts, but of a sequence."""
+        if data.frames is None and (data.text or not source.metadata.get("sequence") or source.metadata.get("text")):
+            return self
+        from seqwise.experiments.frame_tagging import TASK as OF_FRAMES
+
+        return OF_FRAMES
 
     def columns(self, source: DataSource, data: DataSettings, *parts: str) -> DataSettings:
         """See `Task.columns`."""
@@ -86,12 +127,6 @@ class TaggingTask(Task):
         kept = sorted(set(range(len(examples))) - set(held))
         return examples.take(kept), examples.take(held)
 
-    def estimator(self, settings: Any, training: TrainingSettings) -> SequenceTagger:
-        """See `Task.estimator`."""
-        return SequenceTagger(
-            text=settings.text, model=settings.model, imbalance=settings.imbalance, training=training, validation=0.0
-        )
-
     def fit(self, model: SequenceTagger, parts: Parts, **options: Any) -> None:
         """See `Task.fit`."""
         held = parts.validation
@@ -106,28 +141,16 @@ class TaggingTask(Task):
         """See `Task.load_baseline`."""
         return TagBaseline.from_dict(saved)
 
-    def load(self, folder: Path, device: str) -> TaggerPredictor:
-        """See `Task.load`."""
-        return TaggerPredictor.load(folder, device)
-
     def evaluate(
         self, predictor: TaggerPredictor, examples: TaggedSentences, baseline: Any, *, seed: int = 0, **options: Any
     ) -> Evaluated:
         """See `Task.evaluate`."""
         model = predictor.network.settings
         code = TagCode(predictor.classes, model.scheme, model.inner_scheme)
-        said = predictor.tag(examples.tokens)
+        said: Any = predictor.tag(examples.tokens)
         answers = Tagging([one.tags for one in said], None if code.scheme == PLAIN else [one.spans for one in said])
         beside = None if baseline is None else code.tagging(baseline.predict(examples.tokens))
         return Evaluated(tagging_metrics(code.tagging(examples.tags), answers, beside, seed=seed), said)
-
-    def figures(self, block: Mapping[str, Any]) -> dict[str, str]:
-        """See `Task.figures`."""
-        return figures_of(block)
-
-    def measured(self, block: Mapping[str, Any], split: str) -> str:
-        """See `Task.measured`."""
-        return f"{block['sentences']:,} {split} sentences of {block['tokens']:,} tokens"
 
     def describe(self, model: SequenceTagger, settings: Any) -> str:
         """See `Task.describe`."""
@@ -142,9 +165,10 @@ class TaggingTask(Task):
     ) -> list[Section]:
         """See `Task.sections`."""
         said = evaluated.answers
+        right: Any = model.code_.tagging(examples.tags).tags
         worst = worst_sentences(
             examples.tokens,
-            model.code_.tagging(examples.tags).tags,
+            right,
             [one.tags for one in said],
             [one.probabilities for one in said],
             rows=examples.rows,

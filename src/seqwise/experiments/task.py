@@ -87,7 +87,7 @@ class Task(ABC):
     watched: ClassVar[Mapping[str, str]] = CLASS_FIGURES
     use: ClassVar[Sequence[str]]
     limits: ClassVar[str]
-    refused: ClassVar[Sequence[str]] = ("weight", "unlabelled", "separator")
+    refused: ClassVar[Sequence[str]] = ("weight", "unlabelled", "separator", "ignore")
 
     def configure(
         self,
@@ -103,6 +103,15 @@ class Task(ABC):
         given = base or {}
         sections = {name: {**self.defaults.get(name, {}), **given.get(name, {})} for name in {*self.defaults, *given}}
         return build_configuration(file, overrides, flags, sections, treatment, kind=self.configuration)
+
+    def of(self, source: DataSource, data: DataSettings) -> Task:
+        """Return the task for data of this kind: itself, unless another one reads them.
+
+        Args:
+            source: of the data.
+            data: as given.
+        """
+        return self
 
     @abstractmethod
     def columns(self, source: DataSource, data: DataSettings, *parts: str) -> DataSettings:

@@ -137,7 +137,7 @@ def run(name: str, request: TaskRequest, say: Say = lambda message: None) -> Tas
     started, task = request.started or time.monotonic(), find_task(name)
     check_destination(request.folder, overwrite=request.overwrite, resume=request.resume)
     resolve_device(request.configuration.training.device)
-    settings, parts = _read(task, request)
+    task, settings, parts = _read(task, request)
     say(_summary(task, Path(request.data).name, parts))
     if request.overwrite:
         clear_model(request.folder)
@@ -194,9 +194,11 @@ def run_task_evaluation(
     saved = {key: value for key, value in predictor.settings.items() if key in task.configuration.model_fields}
     settings = task.configuration.model_validate(saved)
     given = {key: value for key, value in (columns or {}).items() if value is not None}
-    source = resolve(data)
     known: DataSettings = settings.data  # type: ignore[attr-defined]
-    decided = task.columns(source, known.model_copy(update=given), "test")
+    asked = known.model_copy(update=given)
+    source = resolve(data, asked)
+    task = task.of(source, asked)
+    decided = task.columns(source, asked, "test")
     examples = task.read(source, settings.model_copy(update={"data": decided}), "test")
     baseline = _stored_baseline(task, folder)
     block = task.evaluate(predictor, examples, baseline, **options).block
@@ -210,20 +212,21 @@ def run_task_evaluation(
     return source.name, block, None if baseline is None else task.verdict(block, "test")
 
 
-def _read(task: Task, request: TaskRequest) -> tuple[Any, Parts]:
+def _read(task: Task, request: TaskRequest) -> tuple[Task, Any, Parts]:
     from seqwise.data import resolve
     from seqwise.experiments.task import Parts
 
     settings = request.configuration
+    source = resolve(request.data, settings.data)
+    task = task.of(source, settings.data)
     for key in task.refused:
         if getattr(settings.data, key) is not None:
-            raise ConfigurationError(f"data.{key} is not for --task {task.name}")
-    source = resolve(request.data)
+            raise ConfigurationError(f"data.{key} is not for --task {task.name} of {task.unit}")
     settings = settings.model_copy(update={"data": task.columns(source, settings.data, "train")})
     training, held, held_back = task.read(source, settings, "train"), None, False
-    tested = None if request.test is None else task.read(resolve(request.test), settings, "test")
+    tested = None if request.test is None else task.read(resolve(request.test, settings.data), settings, "test")
     if request.validation is not None:
-        held = task.read(resolve(request.validation), settings, "validation", "train")
+        held = task.read(resolve(request.validation, settings.data), settings, "validation", "train")
     elif "validation" in source.splits and not source.is_file:
         held = task.read(source, settings, "validation")
     elif settings.data.validation:
@@ -233,7 +236,7 @@ def _read(task: Task, request: TaskRequest) -> tuple[Any, Parts]:
         raise ConfigurationError(
             "data.validation is 0 and there are no test data: nothing could be evaluated; set one of them"
         )
-    return settings, Parts(training, held, tested, held_back)
+    return task, settings, Parts(training, held, tested, held_back)
 
 
 def _summary(task: Task, name: str, parts: Parts) -> str:

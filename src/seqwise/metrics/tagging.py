@@ -38,6 +38,7 @@ def tagging_metrics(
     baseline: Tagging | None = None,
     *,
     metric: str | None = None,
+    units: tuple[str, str] = ("sentences", "tokens"),
     resamples: int = 1000,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -48,13 +49,14 @@ def tagging_metrics(
         predicted: as many tags of each sentence.
         baseline: likewise, or None.
         metric: what counts, for the difference: "f1", "macro_f1" or "accuracy"; None is "f1" of spans, else "accuracy".
+        units: what sequences and their steps are called in the result.
         resamples: R.
         seed: of the resampling.
 
     Returns:
-        `kind`, `sentences`, `tokens`, `metric` (what counts), the figures, `per_tag` and
-        `confusion_matrix`; of spans `per_type`; with a baseline also `baseline`, its figures, and `difference`, ours less
-        its own.
+        `kind`, how many `sentences` and `tokens` (of which the true tag is known), `metric` (what counts), the figures,
+        `per_tag` and `confusion_matrix`; of spans `per_type`; with a baseline also `baseline`, its figures, and
+        `difference`, ours less its own.
 
     Raises:
         DataError: there are no tokens, or the numbers of tags differ.
@@ -76,8 +78,8 @@ def tagging_metrics(
     result = {
         "kind": "tagging",
         "metric": metric,
-        "sentences": len(lengths),
-        "tokens": sum(lengths),
+        units[0]: len(lengths),
+        units[1]: sum(lengths),
         **block,
         "confusion_matrix": {"tags": names, "counts": counts.tolist()},
     }

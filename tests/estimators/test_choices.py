@@ -24,7 +24,7 @@ def sections(**values):
 def test_the_constructor_has_every_field_of_every_section_with_its_default_or_auto():
     parameters = inspect.signature(SequenceClassifier).parameters
     fields = {name: field for section in SECTIONS for name, field in section.model_fields.items()}
-    assert set(parameters) == set(fields) | {"validation", "verbose", "multilabel"}
+    assert set(parameters) == set(fields) | {"frames", "validation", "verbose", "multilabel"}
     for name, field in fields.items():
         assert parameters[name].default == (AUTO if name in CHOSEN else field.default), name
 

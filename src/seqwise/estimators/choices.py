@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from seqwise.data import Frames
+from seqwise.errors import ConfigurationError
 from seqwise.estimators.sections import Sections, with_choices
 from seqwise.losses import ImbalanceSettings
+from seqwise.models import FrameSettings
 from seqwise.text import TextSettings, choose_unit
 
 SAMPLE = 2000  # texts looked at
@@ -110,6 +113,8 @@ def choose(profile: Profile, sections: Sections) -> Sections:
         "prior_correction": 0.0 if pure or profile.multilabel else MILD,
         "label_smoothing": 0.1 if smooth and not profile.multilabel else 0.0,
     }
+    if model.architecture == "dense":
+        raise ConfigurationError("model.architecture dense reads one vector an example, and the examples are texts")
     return Sections(
         with_choices(sections.text.model_copy(update={"unit": profile.unit}), text_choices),
         with_choices(model, model_choices),
@@ -118,8 +123,73 @@ def choose(profile: Profile, sections: Sections) -> Sections:
     )
 
 
+def choose_for_frames(frames: Frames, sections: Sections, *, multilabel: bool = False) -> Sections:
+    """Return the sections of a classifier of frames with every value decided; what a person set stays.
+
+    Args:
+        frames: of the training part.
+        sections: as a person set them.
+        multilabel: whether an example may have several classes.
+
+    Raises:
+        ConfigurationError: a setting is for texts.
+    """
+    model, training = sections.model, sections.training
+    vectors = bool((frames.lengths == 1).all())
+    architecture = (
+        model.architecture if "architecture" in model.model_fields_set else "dense" if vectors else "recurrent"
+    )
+    if architecture not in ("recurrent", "dense"):
+        raise ConfigurationError(f"model.architecture {architecture} is for texts: of frames there are no n-grams")
+    if architecture == "dense" and not vectors:
+        raise ConfigurationError(
+            f"model.architecture dense reads one vector an example, and there are up to {frames.lengths.max():,} steps"
+        )
+    for name in ("vectors", "pretrain_vectors", "pretraining", "freeze_vectors", "position_embedding"):
+        if name in model.model_fields_set and getattr(model, name):
+            raise ConfigurationError(f"model.{name} is for texts, and the examples are frames")
+    if "embedding" in model.model_fields_set and model.embedding != "learned":
+        raise ConfigurationError(f"model.embedding {model.embedding} is for texts, and the examples are frames")
+    small = len(frames) <= SMALL
+    model_choices: dict[str, Any] = {
+        "architecture": architecture,
+        "hidden_size": 128,
+        "num_layers": 2,
+        "head_layers": 1 if vectors else 0,
+        "pooling": "last+max+mean",
+        "dropout": 0.3,
+        "embedding_dropout": 0.0,
+        "word_dropout": 0.0,
+        "position_embedding": 0,
+    }
+    training_choices: dict[str, Any] = {
+        "epochs": max(10, min(40, round(40 * (len(frames) / 1000) ** -0.4))),
+        "batch_size": 32 if small else 64,
+        "optimizer": "adamw",
+        "learning_rate": 3e-3,
+        "weight_decay": 0.01,
+        "schedule": "cosine",
+        "warmup": 0.1,
+        "select": "last",
+        "refit": small and training.time_budget is None,
+    }
+    imbalance_choices = {
+        "loss": "asymmetric" if multilabel else "cross_entropy",
+        "prior_correction": 0.0,
+        "label_smoothing": 0.0 if multilabel else 0.1,
+    }
+    return Sections(
+        sections.text,
+        with_choices(model, model_choices),
+        with_choices(sections.imbalance, imbalance_choices),
+        with_choices(training, training_choices),
+        sections.frames or FrameSettings(),
+    )
+
+
 CHOSEN = frozenset(
     {
+        *("architecture", "head_layers"),
         *("min_count", "prior_correction", "label_smoothing", "loss"),
         *(
             "embedding_size",

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from seqwise.data import stratified_split
+from seqwise.data import Frames, stratified_split
 from seqwise.errors import DataError
 from seqwise.estimators.labels import LabelCode
-from seqwise.models import EncodedExamples, TextFeatures
+from seqwise.models import EncodedExamples, Features
 
 Texts = Sequence[Any]
 
 
 @dataclass(frozen=True)
 class Part:
-    """Texts with targets, see `LabelCode`, and sample weights (n,) or None."""
+    """Texts, or `Frames`, with targets, see `LabelCode`, and sample weights (n,) or None."""
 
     texts: Texts
     targets: np.ndarray
     weights: np.ndarray | None = None
 
-    def encoded(self, features: TextFeatures) -> EncodedExamples:
+    def encoded(self, features: Features) -> EncodedExamples:
         """Return the part as arrays."""
         return features.encode(self.texts, self.targets, self.weights)
 
-    def fitted(self, features: TextFeatures) -> EncodedExamples:
+    def fitted(self, features: Features) -> EncodedExamples:
         """Fit the features on the part and return it as arrays."""
         return features.fit_encode(self.texts, self.targets, self.weights)
 
@@ -38,8 +38,47 @@ class Part:
         if self.weights is not None or other.weights is not None:
             ones = [np.ones(len(part.targets)) if part.weights is None else part.weights for part in (self, other)]
             weights = np.concatenate(ones)
-        texts = [*self.texts, *other.texts]
+        texts: Texts
+        if isinstance(self.texts, Frames) and isinstance(other.texts, Frames):
+            texts = Frames.concatenate([self.texts, other.texts])
+        else:
+            texts = [*self.texts, *other.texts]
         return Part(texts, np.concatenate([self.targets, other.targets]), weights)
+
+
+def are_frames(X: Any) -> bool:
+    """Whether X is frames: `Frames`, an array (n, T, D), or a list whose first member is an array or a list of numbers."""
+    if isinstance(X, Frames):
+        return True
+    if hasattr(X, "ndim") and X.ndim != 1:
+        return X.ndim == 3 and X.dtype.kind in "iuf"
+    if isinstance(X, str | bytes | Mapping) or not isinstance(X, Sequence | np.ndarray) or not len(X):
+        return False
+    first = X[0]
+    if isinstance(first, np.ndarray):
+        return first.dtype.kind in "iuf" and first.ndim in (1, 2)
+    while isinstance(first, list | tuple) and first:
+        first = first[0]
+    return isinstance(first, int | float) and not isinstance(first, bool) and not isinstance(X[0], int | float)
+
+
+def check_inputs(X: Any, *, unit: str, frames: bool | None = None) -> Texts:
+    """Return X as `Frames`, or as a sequence of texts.
+
+    Args:
+        X: what was given.
+        unit: of texts.
+        frames: which of the two a model reads; None: either.
+
+    Raises:
+        DataError: it is neither, or the other; names the first row that is not what it should be.
+    """
+    given = are_frames(X)
+    if frames is not None and given != frames and len(X):
+        raise DataError(
+            f"the model reads {'frames' if frames else 'texts'}, and X holds {'frames' if given else 'something else'}"
+        )
+    return Frames.from_rows(X) if given else check_texts(X, unit=unit)
 
 
 def check_texts(X: Any, *, unit: str) -> Texts:
@@ -98,7 +137,7 @@ def held_out(
     """
     whole = Part(texts, targets, weights)
     if validation_data is not None:
-        others = check_texts(validation_data[0], unit=unit)
+        others = check_inputs(validation_data[0], unit=unit, frames=isinstance(texts, Frames))
         own = normalised_weights(validation_data[2] if len(validation_data) > 2 else None, len(others))
         return whole, Part(others, labels.targets_of(validation_data[1], len(others)), own)
     if share == 0:

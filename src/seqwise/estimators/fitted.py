@@ -24,9 +24,11 @@ from seqwise.estimators.synthetic import check_synthetic, refit_head
 from seqwise.metrics import quick_figures, quick_label_figures
 from seqwise.models import (
     EncodedExamples,
+    Features,
     LinearPart,
     RecurrentPart,
     SequenceModel,
+    SignalFeatures,
     TextFeatures,
     probabilities,
     run_batched,
@@ -44,18 +46,18 @@ class FittedModel:
     Attributes:
         sections: with every value decided.
         classes: the C classes or labels.
-        features: fitted on the training texts.
+        features: fitted on the training texts or frames.
         module: the parts, their scales, the shift.
         counts: training examples of each class, (C,).
         examples: n of the training.
         multilabel: whether an example may have several labels.
-        history: of the recurrent part; empty without one.
+        history: of the recurrent or dense part; empty without one.
         coverage: of its vocabulary by the word vectors from which it started; None without such.
     """
 
     sections: Sections
     classes: Sequence[Any]
-    features: TextFeatures
+    features: Features
     module: SequenceModel
     counts: np.ndarray
     examples: int
@@ -87,7 +89,8 @@ class FittedModel:
             self.module.scales.copy_(torch.from_numpy(scales))
         if not self.multilabel:
             # Joined in the world of the data, answered in that of the treatment.
-            share = self.module.scales[names.index("recurrent")].item() if "recurrent" in names else 0.0
+            learned = [name for name in names if name != "linear"]
+            share = self.module.scales[names.index(learned[0])].item() if learned else 0.0
             shift = shift + (1 - share) * self._treatment()
         self.module.shift.copy_(torch.from_numpy(shift - self._prior_correction()))
 
@@ -161,7 +164,11 @@ class SequenceFit:
         self, training: Part, held_out: Part | None, folder: Path | None
     ) -> tuple[FittedModel, EncodedExamples | None]:
         text, model = self.sections.text, self.sections.model
-        features = TextFeatures(text, model, folder, None if self.vectors is None else self.vectors.know)
+        features: Features
+        if self.sections.frames is not None:
+            features = SignalFeatures(self.sections.frames)
+        else:
+            features = TextFeatures(text, model, folder, None if self.vectors is None else self.vectors.know)
         examples = training.fitted(features)
         held = None if held_out is None else held_out.encoded(features)
         multilabel = training.targets.ndim == 2
@@ -174,16 +181,17 @@ class SequenceFit:
                 vocabulary_size=features.vocabulary_size,
                 ngrams=features.ngram_count,
                 classes=len(self.classes),
+                frame_size=features.frame_size,
             )
-        if "recurrent" not in module.parts:
+        if list(module.parts) == ["linear"]:
             check_linear(self.sections.imbalance, multilabel=multilabel)
         fitted = FittedModel(self.sections, self.classes, features, module, counts, len(training.targets), multilabel)
         if "linear" in module.parts:
             self._fit_linear(cast(LinearPart, module.parts["linear"]), features, examples)
-        if "recurrent" in module.parts:
+        trained = next((module.parts[name] for name in ("recurrent", "dense") if name in module.parts), None)
+        if trained is not None:
             if self.vectors is not None and features.pipeline is not None:
-                part = cast(RecurrentPart, module.parts["recurrent"])
-                fitted.coverage = give_vectors(part, features.pipeline.vocabulary, self.vectors)
+                fitted.coverage = give_vectors(cast(RecurrentPart, trained), features.pipeline.vocabulary, self.vectors)
             loop = Fitting(
                 self.sections.training,
                 self.sections.imbalance,
@@ -193,10 +201,10 @@ class SequenceFit:
                 resume=self.resume,
                 fingerprint=fingerprint_of(examples) + ("" if self.vectors is None else self.vectors.mark),
             )
-            fitted.history = loop(module.parts["recurrent"], examples, held)
+            fitted.history = loop(trained, examples, held)
             if not fitted.history.interrupted:
-                refit_head(cast(RecurrentPart, module.parts["recurrent"]), examples, self.sections, self.classes)
-            module.to(next(module.parts["recurrent"].parameters()).device)
+                refit_head(cast(RecurrentPart, trained), examples, self.sections, self.classes)
+            module.to(next(trained.parameters()).device)
         fitted.join(held)
         return fitted, held
 
@@ -218,7 +226,7 @@ class SequenceFit:
         second.history = first.history
         return second, True
 
-    def _fit_linear(self, part: LinearPart, features: TextFeatures, examples: EncodedExamples) -> None:
+    def _fit_linear(self, part: LinearPart, features: Features, examples: EncodedExamples) -> None:
         assert features.ngrams is not None
         assert examples.ngrams is not None
         assert examples.targets is not None

@@ -155,6 +155,9 @@ def fingerprint_of(examples: EncodedExamples) -> str:
         if part is not None:
             digest.update(np.ascontiguousarray(part.offsets).data)
             digest.update(np.ascontiguousarray(part.ids).data)
+    if examples.frames is not None:
+        digest.update(np.ascontiguousarray(examples.frames.offsets).data)
+        digest.update(np.ascontiguousarray(examples.frames.values).data)
     for values in (examples.vectors, examples.targets, examples.weights):
         if values is not None:
             digest.update(np.ascontiguousarray(values).data)

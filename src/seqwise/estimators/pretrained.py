@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +128,7 @@ def read_pretrained(
                 f"{vectors.size} numbers: leave it out"
             )
     sized = model.model_copy(update={**update, "embedding_size": vectors.size})
-    return Sections(chosen.text, sized, chosen.imbalance, chosen.training), GivenVectors(vectors, origin)
+    return replace(chosen, model=sized), GivenVectors(vectors, origin)
 
 
 def find_file(named: str) -> Path:
@@ -162,6 +162,7 @@ def give_vectors(part: RecurrentPart | WordTagger, vocabulary: Vocabulary, given
             f"word vectors: {given.origin} no word of the training texts: is it of another language?"
         )
     rows = np.array([row for _, row in found])
+    assert part.embedding is not None  # frames have no vectors
     start_from_vectors(
         part.embedding, torch.tensor([i for i, _ in found]), torch.from_numpy(np.array(vectors.vectors[rows]))
     )

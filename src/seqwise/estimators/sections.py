@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from seqwise.errors import ConfigurationError
 from seqwise.losses import ImbalanceSettings
-from seqwise.models import ModelSettings
+from seqwise.models import FrameSettings, ModelSettings
 from seqwise.text import TextSettings
 from seqwise.training import TrainingSettings
 
@@ -20,12 +20,13 @@ Section = TypeVar("Section", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Sections:
-    """How texts are read, which parts the model has, how rare classes are treated, how it is trained."""
+    """How texts, or frames unless that is None, are read, the model's parts, what is done for rare classes, training."""
 
     text: TextSettings
     model: ModelSettings
     imbalance: ImbalanceSettings
     training: TrainingSettings
+    frames: FrameSettings | None = None
 
     @classmethod
     def of(cls, estimator: Any, chosen_from_data: frozenset[str]) -> Self:
@@ -35,6 +36,7 @@ class Sections:
             section_of(estimator, ModelSettings, chosen_from_data),
             section_of(estimator, ImbalanceSettings, chosen_from_data),
             section_of(estimator, TrainingSettings, chosen_from_data),
+            None if estimator.frames is None else section_from(estimator.frames, FrameSettings, {}, "frames"),
         )
 
     @classmethod
@@ -50,19 +52,22 @@ class Sections:
             ModelSettings.model_validate(saved["model"]),
             ImbalanceSettings.model_validate(saved["imbalance"]),
             TrainingSettings.model_validate(saved["training"]),
+            FrameSettings.model_validate(saved["frames"]) if "frames" in saved else None,
         )
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Return plain values, as in `config.json`."""
-        return {field.name: getattr(self, field.name).model_dump(mode="json") for field in fields(self)}
+        sections = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: section.model_dump(mode="json") for name, section in sections.items() if section is not None}
 
     def flat(self, chosen_from_data: frozenset[str]) -> dict[str, Any]:
         """Return the estimator parameters that the sections describe; what they leave to the data is "auto"."""
-        return {
+        flat: dict[str, Any] = {
             name: AUTO if name in chosen_from_data and name not in section.model_fields_set else getattr(section, name)
             for section in (self.text, self.model, self.imbalance, self.training)
             for name in type(section).model_fields
         }
+        return {**flat, "frames": self.frames}
 
 
 def section_of(estimator: Any, section: type[Section], chosen_from_data: frozenset[str] = frozenset()) -> Section:

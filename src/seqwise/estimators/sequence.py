@@ -32,7 +32,7 @@ Text = str | Sequence[str]
 
 
 class SequenceClassifier(ClassifierMixin, BaseEstimator):
-    """Recurrent classifier of texts and other symbol sequences, with a linear n-gram part beside it, or of frames of numbers.
+    """Recurrent classifier of texts and other symbol sequences, with a linear n-gram part beside it, or of frames.
 
     Follows scikit-learn: the constructor only stores parameters; `fit` does the work; X is a list (or one-dimensional
     array) of strings, or of lists of tokens with `unit="tokens"`; or of arrays (T, D) of numbers, `seqwise.data.Frames` or

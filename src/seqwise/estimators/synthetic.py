@@ -53,9 +53,10 @@ def check_synthetic(sections: Sections, classes: Sequence[Any], counts: np.ndarr
             f"{imbalance.synthetic} makes examples of one class, but here an example may have several labels: "
             "use a loss or a sampler"
         )
-    if sections.model.architecture == "linear":
+    if sections.model.architecture in ("linear", "dense"):
         raise ConfigurationError(
-            f"{imbalance.synthetic} needs a recurrent part, whose outputs it works on; VectorClassifier does it on n-grams"
+            f"{imbalance.synthetic} needs a recurrent part, whose outputs it works on; VectorClassifier does it on n-grams "
+            "and vectors"
         )
     if (
         imbalance.loss in ("class_balanced", "logit_adjusted", "balanced_softmax")
@@ -169,6 +170,7 @@ def _no_more_than(rows: int, examples: EncodedExamples, seed: int) -> EncodedExa
     return replace(
         examples,
         tokens=None if examples.tokens is None else examples.tokens.take(kept),
+        frames=None if examples.frames is None else examples.frames.take(kept),
         targets=examples.targets[kept],
         weights=None if examples.weights is None else examples.weights[kept],
     )

@@ -4,7 +4,7 @@ from seqwise.metrics.link_functions import sigmoid, softmax
 from seqwise.models.batch import Batch, EncodedExamples, Ngrams
 from seqwise.models.classifier import LinearPart, RecurrentPart, SequenceModel, VectorModel
 from seqwise.models.encoder import Encoder, EncoderSettings
-from seqwise.models.features import TextFeatures
+from seqwise.models.features import Features, SignalFeatures, TextFeatures
 from seqwise.models.frame_features import FrameFeatures
 from seqwise.models.frame_settings import FrameSettings
 from seqwise.models.inference import logits_of, probabilities, run_batched
@@ -18,21 +18,22 @@ from seqwise.models.tagger import FrameTagger, TaggerNetwork, WordTagger
 from seqwise.models.tagger_features import TaggedExamples, TaggerFeatures
 from seqwise.models.tagger_frames import FramedExamples, FrameTaggerFeatures
 from seqwise.models.tagger_settings import TaggerSettings
+from seqwise.models.transformer import TransformerDecoder
 from seqwise.models.translator import TranslationBatch, TranslatorNetwork
 from seqwise.models.translator_features import TranslationExamples, TranslatorFeatures
 from seqwise.models.translator_settings import SearchSettings, TranslatorSettings
-from seqwise.models.transformer import TransformerDecoder
 
 __all__ = [
     "Batch",
     "EncodedExamples",
     "Encoder",
     "EncoderSettings",
+    "Features",
+    "FrameFeatures",
+    "FrameSettings",
     "FrameTagger",
     "FrameTaggerFeatures",
     "FramedExamples",
-    "FrameFeatures",
-    "FrameSettings",
     "LanguageNetwork",
     "LanguageSettings",
     "LinearPart",
@@ -47,6 +48,7 @@ __all__ = [
     "SavedTranslator",
     "SearchSettings",
     "SequenceModel",
+    "SignalFeatures",
     "TaggedExamples",
     "TaggerFeatures",
     "TaggerNetwork",

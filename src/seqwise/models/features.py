@@ -1,4 +1,4 @@
-"""From raw texts to the arrays that a model reads: what is fitted on training texts and saved as the vocabulary."""
+"""From raw texts or frames to the arrays that a model reads: what is fitted on training data and saved as the vocabulary."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from seqwise.models.batch import EncodedExamples
+from seqwise.models.frame_features import FrameFeatures
+from seqwise.models.frame_settings import FrameSettings
 from seqwise.models.settings import ModelSettings
 from seqwise.text import NgramFeatures, TextPipeline, TextSettings
 
@@ -82,6 +84,11 @@ class TextFeatures:
         """Known n-grams, 0 without a linear part."""
         return 0 if self.ngrams is None else len(self.ngrams)
 
+    @property
+    def frame_size(self) -> int:
+        """Numbers of a step: texts have symbols instead."""
+        return 0
+
     def to_dict(self) -> dict[str, Any]:
         """Return what `vocabulary.json` holds."""
         return {
@@ -98,3 +105,55 @@ class TextFeatures:
         if features.ngrams is not None:
             features.ngrams = NgramFeatures.from_dict(saved["ngrams"])
         return features
+
+
+class SignalFeatures:
+    """Frames for the recurrent part: what `TextFeatures` are for texts.
+
+    Args:
+        settings: "auto" is decided when it is fitted.
+
+    Attributes:
+        frames: what is computed of them.
+    """
+
+    pipeline: TextPipeline | None = None
+    ngrams: NgramFeatures | None = None
+    vocabulary_size = 0
+    ngram_count = 0
+
+    def __init__(self, settings: FrameSettings) -> None:
+        self.folder: Path | None = None
+        self.frames = FrameFeatures(settings)
+
+    def fit_encode(
+        self, frames: Iterable[Any], targets: np.ndarray | None = None, weights: np.ndarray | None = None
+    ) -> EncodedExamples:
+        """Learn means and deviations from the training frames and return the frames as arrays."""
+        return EncodedExamples(frames=self.frames.fit_encode(frames), targets=targets, weights=weights)
+
+    def encode(
+        self, frames: Iterable[Any], targets: np.ndarray | None = None, weights: np.ndarray | None = None
+    ) -> EncodedExamples:
+        """Return the frames as arrays."""
+        return EncodedExamples(frames=self.frames.encode(frames), targets=targets, weights=weights)
+
+    @property
+    def frame_size(self) -> int:
+        """Numbers of a step."""
+        return self.frames.size
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `vocabulary.json` holds."""
+        return {"frames": self.frames.to_dict()}
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, Any]) -> SignalFeatures:
+        """Return the features that `to_dict` described."""
+        features = cls(FrameSettings())
+        features.frames = FrameFeatures.from_dict(saved["frames"])
+        return features
+
+
+Features = TextFeatures | SignalFeatures
+"""What a classifier reads, and how."""

@@ -22,8 +22,9 @@ from seqwise.cli.data import app as data
 from seqwise.cli.demo import demo
 from seqwise.cli.embed import embed
 from seqwise.cli.evaluate import evaluate
+from seqwise.cli.generation import generate
 from seqwise.cli.gradcheck import gradcheck
-from seqwise.cli.language import generate, score
+from seqwise.cli.language import score
 from seqwise.cli.predict import predict
 from seqwise.cli.reproduce import reproduce
 from seqwise.cli.text import app as text

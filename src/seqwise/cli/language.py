@@ -1,15 +1,20 @@
-"""Language models: `seqwise score` and `generate`."""
+"""Language models: `seqwise score`, and what `generate` does for them."""
 
 from __future__ import annotations
 
 import math
 import sys
-from typing import Annotated
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seqwise.cli.console import print_json, print_table
 from seqwise.cli.options import Device, Json, ModelFolder
+
+if TYPE_CHECKING:
+    from seqwise.prediction.sampling import Sampling
 
 DECISIVE = 5  # symbols named for each text
 
@@ -57,45 +62,24 @@ def score(
         print(f"Most probable: {best.text}")
 
 
-def generate(
-    folder: ModelFolder,
-    prompt: Annotated[str, typer.Option(help="What the text begins with.", metavar="TEXT")] = "",
-    temperature: Annotated[
-        float, typer.Option(help="Below 1 more probable, above 1 more surprising; 0 always the most probable symbol.")
-    ] = 1.0,
-    top_k: Annotated[
-        int | None, typer.Option(help="Draw from the K most probable symbols only.", metavar="K", show_default=False)
-    ] = None,
-    top_p: Annotated[
-        float, typer.Option(help="Draw from the most probable symbols that together have P.", metavar="P")
-    ] = 1.0,
-    max_tokens: Annotated[int, typer.Option(help="Symbols of a text at most.", metavar="N")] = 100,
-    count: Annotated[int, typer.Option("--count", min=1, help="How many texts.", metavar="N")] = 1,
-    next_: Annotated[
-        int | None,
-        typer.Option("--next", help="Show the N most probable next symbols instead.", metavar="N", show_default=False),
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the draws.", metavar="N")] = 0,
-    device: Device = "auto",
-    json: Json = False,
+def generate_texts(
+    folder: Path, prompt: str, samplings: Sequence[Sampling], *, top: int | None, device: str, json: bool
 ) -> None:
-    """Draw texts from a language model, or show what may come next.
+    """Draw texts from a language model, or show what may come next; the arguments are those of `seqwise generate`.
 
-    Each symbol is drawn from its distribution given all before it. <eos> ends a text; <unk> is rejected and drawn again.
-
-    \b
-    Examples:
-      seqwise generate lm --prompt "The boy ate a" --max-tokens 20
-      seqwise generate lm --temperature 0.7 --top-k 40 --count 3 --seed 1
-      seqwise generate lm --prompt "The boy ate a" --next 10
+    Args:
+        folder: of the model.
+        prompt: what every text begins with.
+        samplings: how each text is drawn.
+        top: show so many of the most probable next symbols instead.
+        device: where it runs.
+        json: print one document.
     """
     from seqwise.prediction.language import LanguagePredictor
-    from seqwise.prediction.sampling import Sampling
 
-    samplings = [Sampling(temperature, top_k, top_p, max_tokens, seed + i) for i in range(count)]
     predictor = LanguagePredictor.load(folder, device)
-    if next_ is not None:
-        found = predictor.next_symbols(prompt, next_)
+    if top is not None:
+        found = predictor.next_symbols(prompt, top)
         if json:
             print_json({"prompt": prompt, "next": [[symbol, probability] for symbol, probability in found]})
         else:

@@ -10,19 +10,22 @@ import typer
 
 from seqwise.cli.asked import Asked
 from seqwise.cli.console import describe_figure, print_json, print_table, say
+from seqwise.cli.generation import write_sequences
 from seqwise.cli.tagging import tag_texts, types_table
 
 TAKEN = {  # task -> options that it takes, besides those that every task has
+    "generate": {"--frames", "--label", "--target"},
     "lm": {"--text", "--adapt"},
     "tag": {"--text", "--frames", "--label", "--imbalance", "--vectors", "--freeze-vectors"},
 }
 FURTHER: dict[str, Callable[[Mapping[str, Any]], None]] = {"tag": types_table}
 """What is printed besides the figures."""
-ANSWERS: dict[str, Callable[[Asked], None]] = {"tag": tag_texts}
+ANSWERS: dict[str, Callable[[Asked], None]] = {"generate": write_sequences, "tag": tag_texts}
 """What `seqwise predict` does."""
 ASKED_BY = {"lm": "seqwise score or seqwise generate"}
 """Commands for models of which there is nothing to predict."""
 NEXT = {
+    "generate": ("Generate: seqwise generate {out}",),
     "lm": ('Score:    seqwise score {out} "a sentence of yours"', "Generate: seqwise generate {out}"),
     "tag": ('Predict:  seqwise predict {out} "a sentence of yours"',),
 }

@@ -34,8 +34,9 @@ def train(
     task: Annotated[
         str,
         typer.Option(
-            help="classify; tag: a tag for each token; lm: a language model, which needs no labels.",
-            metavar="classify|tag|lm",
+            help="classify; tag: a tag for each token; lm: a language model, which needs no labels; "
+            "generate: from a class or a vector to a text, or music.",
+            metavar="classify|tag|lm|generate",
         ),
     ] = "classify",
     text: Annotated[str | None, typer.Option(help="Column of the sequences.", metavar="COL")] = None,
@@ -139,6 +140,8 @@ def train(
     --task tag learns a tag for each token (parts of speech, named entities) from lists of tokens and tags, CoNLL files, or
     texts with marked spans; its baseline is the most frequent tag of each token.
     --task lm makes a language model, which needs no labels; its baseline counts n-grams (Kneser-Ney).
+    --task generate learns to write sequences (--target): for a class (--label), from a vector (--frames), or as they are;
+    texts, or music as lists of pitches. Its baselines are bigrams and the nearest vector.
 
     The rare classes of the data decide (macro F1). Beside the model a trivial baseline is fitted on the same examples;
     both stand in the table, in metrics.json and in report.html.
@@ -153,6 +156,7 @@ def train(
       seqwise train names.tsv --text name --label sex --out m --time-budget 5m --set model.cell=gru
       seqwise train conll2003 --task tag --test conll2003 --out ner --vectors glove.6B.100d.top50k.txt.xz
       seqwise train tinyshakespeare --task lm --out lm --set text.unit=characters
+      seqwise train names_language --task generate --label label --target name --out names
     """
     started = time.monotonic()  # the imports that follow count: they take seconds on a cold machine
     if task != "classify":

@@ -130,7 +130,7 @@ class GenerationTask(Task):
             return Conditioned(None, sequences)
         if data.frames is not None:
             return Conditioned(read_frames(source, table, data.frames, vectors=True), sequences)
-        return Conditioned(None if data.label is None else _read_classes(table, data.label), sequences)
+        return Conditioned(None if data.label is None else read_classes(table, data.label), sequences)
 
     def hold_back(self, examples: Conditioned, settings: Any) -> tuple[Conditioned, Conditioned]:
         """See `Task.hold_back`."""
@@ -239,7 +239,7 @@ class GenerationTask(Task):
             else None
         )
         texts = predictor.sample(asked, Sampling(seed=seed), count=COUNTED)
-        known = frozenset(map(_plain, parts.training.sequences))
+        known = frozenset(map(plain, parts.training.sequences))
         copied, different = sum(text in known for text in texts), len(set(texts))
         return [
             f"Of {COUNTED} texts drawn at temperature 1, {copied} stand letter by letter in the training data, and "
@@ -283,7 +283,7 @@ def read_sequences(table: Table, column: str) -> list[Any]:
     return values
 
 
-def _plain(sequence: Any) -> str:
+def plain(sequence: Any) -> str:
     """A sequence as a text."""
     return sequence if isinstance(sequence, str) else " ".join(sequence)
 
@@ -294,7 +294,12 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(token, str) and token for token in value)
 
 
-def _read_classes(table: Table, column: str) -> list[str]:
+def read_classes(table: Table, column: str) -> list[str]:
+    """The classes of a table, by name.
+
+    Raises:
+        DataError: a row names none; names it.
+    """
     names = []
     values = (value for chunk in table.iter_chunks(columns=[column]) for value in chunk[column])
     for row, value in enumerate(values):

@@ -124,7 +124,7 @@ class Transcriber(BaseEstimator):
         held = None if validation_data is None else checked_utterances(*validation_data)
         self.held_: list[int] | None = None
         if held is None and self.validation:
-            self.held_ = _hold_back(len(spoken), self.validation, settings.seed)
+            self.held_ = choose_held(len(spoken), self.validation, settings.seed)
             kept = sorted(set(range(len(spoken))) - set(self.held_))
             held = spoken.take(self.held_), [said[i] for i in self.held_]
             spoken, said = spoken.take(kept), [said[i] for i in kept]
@@ -361,7 +361,7 @@ def _given(
     return words, LanguageModel.load(str(search.language_model))
 
 
-def _hold_back(utterances: int, share: float, seed: int) -> list[int]:
+def choose_held(utterances: int, share: float, seed: int) -> list[int]:
     """The numbers of a share of the utterances, chosen at random, in rising order.
 
     Raises:

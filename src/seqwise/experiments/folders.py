@@ -22,6 +22,7 @@ MODEL_FILES = (
     "baseline.safetensors",
 )
 CHECKPOINTS = "checkpoints"
+LANGUAGE_MODEL = "language_model"  # of a transcriber, a model folder in its own
 
 
 def check_destination(folder: Path, *, overwrite: bool = False, resume: bool = False) -> None:
@@ -68,3 +69,5 @@ def clear_model(folder: Path) -> None:
     for name in MODEL_FILES:
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    if (folder / LANGUAGE_MODEL).is_dir():
+        clear_model(folder / LANGUAGE_MODEL)

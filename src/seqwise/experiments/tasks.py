@@ -21,6 +21,7 @@ HOMES = {
     "generate": "seqwise.experiments.generation",
     "lm": "seqwise.experiments.language",
     "tag": "seqwise.experiments.tagging",
+    "transcribe": "seqwise.experiments.transcription",
 }
 """Where tasks but classification are at home: modules with a `TASK`."""
 BASELINE = "baseline.json"

@@ -18,13 +18,15 @@ SMALL = {"embedding_size": 12, "hidden_size": 16, "num_layers": 1, "bptt": 8, "d
 BRIEF = {"epochs": 15, "batch_size": 4, "learning_rate": 0.02}
 
 
-def fitted(texts=tuple(SENTENCES * 20), text=None, **training):
-    return LanguageModel(text=text, model=SMALL, training={**BRIEF, **training}).fit(list(texts))
+def fitted(texts=tuple(SENTENCES * 20), text=None, encoder="recurrent", **training):
+    return LanguageModel(text=text, model={**SMALL, "encoder": encoder}, training={**BRIEF, **training}).fit(
+        list(texts)
+    )
 
 
-@pytest.fixture(scope="module")
-def model():
-    return fitted()
+@pytest.fixture(scope="module", params=["recurrent", "transformer"])
+def model(request):
+    return fitted(encoder=request.param)
 
 
 def test_it_learns_what_follows_what(model):

@@ -7,12 +7,13 @@ from seqwise.models import LanguageNetwork, LanguageSettings
 from tolerances import assert_close
 
 SYMBOLS = 11
-SMALL = {"embedding_size": 6, "hidden_size": 5, "backend": "reference"}
+SMALL = {"embedding_size": 6, "hidden_size": 5}
 
 
 def network(**settings):
     torch.manual_seed(4)
-    model = LanguageNetwork(LanguageSettings(**{**SMALL, **settings}), SYMBOLS).double().eval()
+    backend = {} if settings.get("encoder") else {"backend": "reference"}
+    model = LanguageNetwork(LanguageSettings(**{**SMALL, **backend, **settings}), SYMBOLS).double().eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.normal_(std=0.5)
@@ -30,6 +31,8 @@ VARIANTS = [
     {"num_layers": 1},
     {"num_layers": 3, "cell": "gru"},
     {"cell": "rnn"},
+    {"encoder": "transformer", "hidden_size": 8, "context": 4},
+    {"encoder": "transformer", "hidden_size": 8, "heads": 2, "tie_weights": False, "num_layers": 1},
 ]
 
 
@@ -128,6 +131,10 @@ def test_dropped_recurrent_weights_get_no_gradient():
         ({"cutoffs": (3,)}, "adaptive"),
         ({"softmax": "adaptive", "tie_weights": False, "cutoffs": (5, 3)}, "rise"),
         ({"cell": "lstn"}, "did you mean lstm"),
+        ({"encoder": "transformer", "weight_dropout": 0.1}, "weight_dropout is of recurrent layers"),
+        ({"encoder": "transformer", "cell": "gru"}, "cell is of recurrent layers"),
+        ({"encoder": "transformer", "hidden_size": 12}, "a multiple of 8"),
+        ({"context": 12}, "context is of a Transformer"),
     ],
 )
 def test_what_does_not_go_together_is_refused(settings, said):

@@ -19,6 +19,7 @@ from seqwise.errors import ConfigurationError
 from seqwise.layers import Recurrent
 from seqwise.models.initialisation import initialise_embedding, initialise_recurrent
 from seqwise.models.language_settings import LanguageSettings
+from seqwise.models.transformer import Cache, TransformerEncoder
 
 States = tuple[Tensor, ...]
 PAD = 0
@@ -30,7 +31,7 @@ class Reading(NamedTuple):
     Attributes:
         outputs: what the softmax reads, (B, T, size of the last layer).
         kept: the same after dropout.
-        states: after the last step, of every layer one after the other, each (1, B, its size).
+        states: after the last step, of every layer one after the other, each (1, B, its size); of a Transformer its `Cache`.
     """
 
     outputs: Tensor
@@ -39,7 +40,7 @@ class Reading(NamedTuple):
 
 
 class LanguageNetwork(nn.Module):
-    """Symbols -> embedding -> recurrent layers -> softmax over the next symbol.
+    """Symbols -> embedding -> recurrent layers or a Transformer -> softmax over the next symbol.
 
     Args:
         settings: see `LanguageSettings`.
@@ -51,7 +52,27 @@ class LanguageNetwork(nn.Module):
         self.settings = settings
         self.embedding = nn.Embedding(vocabulary_size, settings.embedding_size, padding_idx=PAD)
         initialise_embedding(self.embedding)
-        cell = LIBRARY[settings.cell]
+        self.states_of_a_layer = 0
+        self.transformer: TransformerEncoder | None = None
+        self.narrow: nn.Linear | None = None
+        if settings.encoder == "transformer":
+            self._make_transformer()
+        else:
+            self._make_layers()
+        last, symbols = settings.layer_sizes[-1], vocabulary_size - 1
+        self.bias: nn.Parameter | None = None
+        self.weight: nn.Parameter | None = None
+        self.adaptive: nn.AdaptiveLogSoftmaxWithLoss | None = None
+        if settings.softmax == "adaptive":
+            self.adaptive = nn.AdaptiveLogSoftmaxWithLoss(last, symbols, _cutoffs(settings.cutoffs, symbols, last))
+        else:
+            self.bias = nn.Parameter(torch.zeros(symbols))
+            if not settings.tie_weights:
+                self.weight = nn.Parameter(torch.empty(symbols, last))
+                nn.init.normal_(self.weight, std=0.1)
+
+    def _make_layers(self) -> None:
+        settings, cell = self.settings, LIBRARY[self.settings.cell]
         self.layers = nn.ModuleList(
             Recurrent(
                 cell,
@@ -67,17 +88,20 @@ class LanguageNetwork(nn.Module):
         for layer in self.layers:
             initialise_recurrent(layer)  # type: ignore[arg-type]
         self.states_of_a_layer = len(cell.program.states)
-        last, symbols = settings.layer_sizes[-1], vocabulary_size - 1
-        self.bias: nn.Parameter | None = None
-        self.weight: nn.Parameter | None = None
-        self.adaptive: nn.AdaptiveLogSoftmaxWithLoss | None = None
-        if settings.softmax == "adaptive":
-            self.adaptive = nn.AdaptiveLogSoftmaxWithLoss(last, symbols, _cutoffs(settings.cutoffs, symbols, last))
-        else:
-            self.bias = nn.Parameter(torch.zeros(symbols))
-            if not settings.tie_weights:
-                self.weight = nn.Parameter(torch.empty(symbols, last))
-                nn.init.normal_(self.weight, std=0.1)
+
+    def _make_transformer(self) -> None:
+        settings = self.settings
+        self.transformer = TransformerEncoder(
+            settings.embedding_size,
+            settings.hidden_size,
+            num_layers=settings.num_layers,
+            heads=settings.heads,
+            dropout=settings.layer_dropout,
+            causal=True,
+            context=settings.context,
+        )
+        if settings.layer_sizes[-1] != settings.hidden_size:
+            self.narrow = nn.Linear(settings.hidden_size, settings.layer_sizes[-1])
 
     def start_from_shares(self, counts: Tensor) -> None:
         """Start the softmax at the symbols' shares of the text: what it would otherwise have to learn first, in place.
@@ -90,7 +114,9 @@ class LanguageNetwork(nn.Module):
                 self.bias.copy_((counts[1:] + 1.0).log() - (counts[1:] + 1.0).sum().log())
 
     def start(self, streams: int) -> States:
-        """The states before the first symbol, zeros: of every layer as many as the cell has, each (1, B, its size)."""
+        """The states before the first symbol: as many zeros as the cell has, for every layer; of a Transformer nothing."""
+        if self.transformer is not None:
+            return self.transformer.start(streams)
         like = self.embedding.weight
         sizes = self.settings.layer_sizes[1:]
         return tuple(like.new_zeros(1, streams, size) for size in sizes for _ in range(self.states_of_a_layer))
@@ -104,13 +130,17 @@ class LanguageNetwork(nn.Module):
         """
         settings, number = self.settings, self.states_of_a_layer
         x = self._locked(self._embedded(symbols), settings.input_dropout)
+        if self.transformer is not None:
+            x, after = self.transformer.read(x, Cache(*states))
+            x = x if self.narrow is None else self.narrow(x)
+            return Reading(x, self._locked(x, settings.dropout), after)
         finals: list[Tensor] = []
         for place, layer in enumerate(self.layers):
             if place:
                 x = self._locked(x, settings.layer_dropout)
             own = states[place * number : (place + 1) * number]
-            x, after = self._run(layer, x, own)
-            finals += after
+            x, of_layer = self._run(layer, x, own)
+            finals += of_layer
         return Reading(x, self._locked(x, settings.dropout), tuple(finals))
 
     def losses(self, symbols: Tensor, targets: Tensor, states: States) -> tuple[Tensor, Reading]:
@@ -150,6 +180,9 @@ class LanguageNetwork(nn.Module):
         """
         with torch.no_grad():
             x, number = self.embedding(symbols), self.states_of_a_layer
+            if self.transformer is not None:
+                x, states = self.transformer.step(x, Cache(*states))
+                return self.log_probabilities(x if self.narrow is None else self.narrow(x)), states
             for place, layer in enumerate(self.layers):
                 own = states[place * number : (place + 1) * number]
                 x, _ = layer.step(x, own if number > 1 else own[0])  # type: ignore[operator]

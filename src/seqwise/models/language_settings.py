@@ -8,18 +8,23 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from seqwise.cells import LIBRARY
 from seqwise.errors import nearest
+from seqwise.models.encoder_settings import check_encoder
 
 
 class LanguageSettings(BaseModel):
-    """A recurrent language model: embedding, recurrent layers, softmax over the vocabulary.
+    """A language model: embedding, recurrent layers or a Transformer, softmax over the vocabulary.
 
     With its regularisation at the published values it is the AWD-LSTM of Merity et al. 2018 (arXiv:1708.02182).
 
     Attributes:
+        encoder: "recurrent" layers, or a "transformer", whose steps see only what was before them.
         cell: name of a cell of the library.
         embedding_size: D.
-        hidden_size: H of every layer; of the last one D where the weights are tied.
-        num_layers: recurrent layers, each above the other.
+        hidden_size: H of every layer; where the weights are tied, the last recurrent layer has D, and a Transformer a dense
+            layer to D above it.
+        num_layers: recurrent layers or blocks of the Transformer, each above the other.
+        heads: of the Transformer's attention.
+        context: how many steps the Transformer sees, the present one included, wherever a window of training begins.
         tie_weights: the embedding is the softmax's matrix too (Inan et al. 2017; Press and Wolf 2017).
         softmax: "full", or "adaptive": rare symbols in clusters of shorter vectors (Grave et al. 2017).
         cutoffs: of the adaptive softmax: how many of the most frequent symbols are in the head, and where each further
@@ -27,7 +32,8 @@ class LanguageSettings(BaseModel):
         bptt: steps through which gradients flow; the state is carried over from one window to the next.
         dropout: on what the softmax reads, one mask per window.
         input_dropout: on the embedded symbols, one mask per window.
-        layer_dropout: between recurrent layers, one mask per window.
+        layer_dropout: between recurrent layers, one mask per window; of a Transformer on what each block adds and on its
+            inner layer.
         embedding_dropout: share of the symbols whose vector is zero during a window (Gal and Ghahramani 2016).
         weight_dropout: share of the recurrent weights that are zero during a window.
         recurrent_dropout: on the vector that enters the recurrent product, one mask per window.
@@ -39,10 +45,13 @@ class LanguageSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    encoder: Literal["recurrent", "transformer"] = "recurrent"
     cell: str = "lstm"
     embedding_size: int = Field(default=256, ge=1)
     hidden_size: int = Field(default=256, ge=1)
     num_layers: int = Field(default=2, ge=1)
+    heads: int = Field(default=4, ge=1)
+    context: int = Field(default=256, ge=1, le=100_000)
     tie_weights: bool = True
     softmax: Literal["full", "adaptive"] = "full"
     cutoffs: tuple[int, ...] | None = None
@@ -67,6 +76,9 @@ class LanguageSettings(BaseModel):
 
     @model_validator(mode="after")
     def _goes_together(self) -> Self:
+        check_encoder(self, self.hidden_size)
+        if self.encoder == "transformer" and self.weight_dropout:
+            raise ValueError("weight_dropout is of recurrent layers, and encoder is 'transformer'")
         if self.softmax == "adaptive" and self.tie_weights:
             raise ValueError("the adaptive softmax has vectors of several lengths: set tie_weights to false")
         if self.cutoffs is not None and self.softmax != "adaptive":

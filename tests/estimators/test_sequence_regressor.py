@@ -19,7 +19,7 @@ from seqwise.text import Ragged
 WORDS = {"awful": -2.0, "bad": -1.0, "good": 1.0, "great": 2.0}
 SMALL = {
     "model": {"hidden_size": 8, "embedding_size": 8, "dropout": 0.0, "word_dropout": 0.0, "embedding_dropout": 0.0},
-    "training": {"epochs": 6, "batch_size": 16, "learning_rate": 0.02, "refit": False},
+    "training": {"epochs": 6, "batch_size": 16, "learning_rate": 0.02},
 }
 
 
@@ -103,7 +103,7 @@ def test_rare_values_weigh_more_where_it_is_asked_for():
     texts, stars = reviews(300)
     rare = np.abs(stars - 5) >= 4
     assert 0 < rare.mean() < 0.25
-    linear = {**SMALL, "model": {"architecture": "linear", "linear_c": 0.02}, "training": {"refit": False}}
+    linear = {**SMALL, "model": {"architecture": "linear", "linear_c": 0.02}}
     plain = SequenceRegressor(**linear).fit(texts, stars)
     weighed = SequenceRegressor(**linear, regression={"rare": "inverse_frequency"}).fit(texts, stars)
     errors = [np.abs(model.predict(texts) - stars)[rare].mean() for model in (plain, weighed)]
@@ -114,7 +114,7 @@ def test_sample_weights_of_zero_leave_examples_out():
     texts, stars = reviews()
     wrong = np.concatenate([stars, stars + 50])
     weights = np.concatenate([np.ones(160), np.zeros(160)])
-    linear = {"model": {"architecture": "linear"}, "training": {"refit": False}, "validation": 0.0}
+    linear = {"model": {"architecture": "linear"}, "validation": 0.0}
     weighed = SequenceRegressor(**linear).fit(texts * 2, wrong, weights)
     alone = SequenceRegressor(**linear).fit(texts, stars)
     assert np.abs(weighed.predict(texts) - alone.predict(texts)).mean() < 0.3
@@ -138,15 +138,6 @@ def test_a_saved_model_answers_as_before_and_can_be_fitted_anew(fitted, tmp_path
     again = loaded.fit(*reviews())
     np.testing.assert_allclose(again.predict(texts), fitted.predict(texts), rtol=1e-4)
     assert stars.shape == again.predict(texts).shape
-
-
-def test_a_second_fit_learns_from_the_held_back_examples_too():
-    model = SequenceRegressor(model=SMALL["model"], training={**SMALL["training"], "refit": True}, validation=0.3)
-    model.fit(*reviews(80))
-    assert model.refitted_
-    assert model.first_predictor_ is not None
-    texts, _ = reviews(20, seed=2)
-    assert not np.array_equal(model.predictor_.predict(texts), model.first_predictor_.predict(texts))
 
 
 def test_it_is_a_scikit_learn_estimator():
@@ -187,6 +178,8 @@ def test_wrong_settings_are_named(tmp_path):
     texts, stars = reviews(20)
     with pytest.raises(ConfigurationError, match=r"training\.metric of a regressor is one of mae, rmse, r2"):
         SequenceRegressor(training={"metric": "macro_f1"}).fit(texts, stars)
+    with pytest.raises(ConfigurationError, match=r"training\.refit is not for regressors"):
+        SequenceRegressor(training={"refit": True}).fit(texts, stars)
     with pytest.raises(ConfigurationError, match=r"regression.loss"):
         SequenceRegressor(regression={"loss": "cubic"}).fit(texts, stars)
     classifier = SequenceClassifier(architecture="linear", validation=0.0).fit(["a", "b"] * 4, [0, 1] * 4)
@@ -235,7 +228,7 @@ def test_one_vector_a_row_is_read_by_dense_layers():
     generator = np.random.default_rng(0)
     vectors = generator.normal(size=(150, 1, 4))
     targets = vectors[:, 0] @ np.array([1.0, -2.0, 0.0, 3.0])
-    training = {"epochs": 40, "learning_rate": 0.02, "refit": False}
+    training = {"epochs": 40, "learning_rate": 0.02}
     model = SequenceRegressor(model={"hidden_size": 16, "dropout": 0.0}, training=training).fit(vectors, targets)
     assert model.settings_.model.architecture == "dense"
     assert model.score(vectors, targets) > 0.9

@@ -11,24 +11,43 @@ import typer
 from seqwise.cli.asked import Asked
 from seqwise.cli.console import describe_figure, print_json, print_table, say
 from seqwise.cli.generation import write_sequences
-from seqwise.cli.tagging import tag_texts, types_table
+from seqwise.cli.regression import predict_numbers, values_table
+from seqwise.cli.tagging import tag_sequences, types_table
+from seqwise.cli.transcription import transcribe_files
+from seqwise.cli.translation import translate_texts
 
 TAKEN = {  # task -> options that it takes, besides those that every task has
     "generate": {"--frames", "--label", "--target"},
     "lm": {"--text", "--adapt"},
-    "tag": {"--text", "--frames", "--label", "--imbalance", "--vectors", "--freeze-vectors"},
+    "regress": {
+        *("--text", "--frames", "--target", "--weight", "--model", "--output"),
+        *("--vectors", "--pretrain-vectors", "--freeze-vectors"),
+    },
+    "tag": {"--text", "--frames", "--label", "--imbalance", "--vectors", "--freeze-vectors", "--output"},
+    "transcribe": {"--frames", "--target", "--output"},
+    "translate": {"--text", "--target", "--output", "--beam", "--n-best"},
 }
-FURTHER: dict[str, Callable[[Mapping[str, Any]], None]] = {"tag": types_table}
+FURTHER: dict[str, Callable[[Mapping[str, Any]], None]] = {"regress": values_table, "tag": types_table}
 """What is printed besides the figures."""
-ANSWERS: dict[str, Callable[[Asked], None]] = {"generate": write_sequences, "tag": tag_texts}
+ANSWERS: dict[str, Callable[[Asked], None]] = {
+    "generate": write_sequences,
+    "regress": predict_numbers,
+    "tag": tag_sequences,
+    "transcribe": transcribe_files,
+    "translate": translate_texts,
+}
 """What `seqwise predict` does."""
 ASKED_BY = {"lm": "seqwise score or seqwise generate"}
 """Commands for models of which there is nothing to predict."""
 NEXT = {
     "generate": ("Generate: seqwise generate {out}",),
     "lm": ('Score:    seqwise score {out} "a sentence of yours"', "Generate: seqwise generate {out}"),
+    "regress": ('Predict:  seqwise predict {out} "a text of yours"',),
     "tag": ('Predict:  seqwise predict {out} "a sentence of yours"',),
+    "transcribe": ("Predict:  seqwise predict {out} one.wav two.wav",),
+    "translate": ('Translate: seqwise predict {out} "a sentence of yours"',),
 }
+OF_FRAMES = ("Predict:  seqwise predict {out} --input recordings.parquet",)
 
 
 def refuse_options(task: str, given: Mapping[str, Any]) -> None:
@@ -91,7 +110,8 @@ def train_task(
             task_table(task, block, part)
         print(outcome.verdict)
         print(f"\nReport:   {out / 'report.html'}")
-        for line in NEXT[task]:
+        framed = task == "tag" and any("steps" in block for block in outcome.metrics.values())
+        for line in OF_FRAMES if framed else NEXT[task]:
             print(line.format(out=out))
     if outcome.interrupted:
         say(f"Interrupted: the best model so far is saved in {out}; add --resume to go on.")

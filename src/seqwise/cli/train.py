@@ -35,8 +35,8 @@ def train(
         str,
         typer.Option(
             help="classify; tag: a tag for each token; lm: a language model, which needs no labels; "
-            "generate: from a class or a vector to a text, or music.",
-            metavar="classify|tag|lm|generate",
+            "generate: from a class or a vector to a text, or music; transcribe: speech to text.",
+            metavar="classify|tag|lm|generate|transcribe",
         ),
     ] = "classify",
     text: Annotated[str | None, typer.Option(help="Column of the sequences.", metavar="COL")] = None,
@@ -142,6 +142,8 @@ def train(
     --task lm makes a language model, which needs no labels; its baseline counts n-grams (Kneser-Ney).
     --task generate learns to write sequences (--target): for a class (--label), from a vector (--frames), or as they are;
     texts, or music as lists of pitches. Its baselines are bigrams and the nearest vector.
+    --task transcribe writes down what is said (--target) in sounds or frames (--frames), by connectionist temporal
+    classification; its baseline is the training utterance that sounds most alike.
 
     The rare classes of the data decide (macro F1). Beside the model a trivial baseline is fitted on the same examples;
     both stand in the table, in metrics.json and in report.html.
@@ -157,6 +159,7 @@ def train(
       seqwise train conll2003 --task tag --test conll2003 --out ner --vectors glove.6B.100d.top50k.txt.xz
       seqwise train tinyshakespeare --task lm --out lm --set text.unit=characters
       seqwise train names_language --task generate --label label --target name --out names
+      seqwise train an4 --task transcribe --test an4 --out speech --set frames.rate=100
     """
     started = time.monotonic()  # the imports that follow count: they take seconds on a cold machine
     if task != "classify":
@@ -165,6 +168,9 @@ def train(
             "data.label": label,
             "data.frames": frames,
             "data.target": target,
+            "data.weight": weight,
+            "model.architecture": model,
+            "model.pretrain_vectors": pretrain_vectors,
             "model.vectors": vectors,
             "model.freeze_vectors": freeze_vectors,
             "training.time_budget": time_budget,

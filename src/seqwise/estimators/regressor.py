@@ -50,7 +50,6 @@ class SequenceRegressor(RegressorMixin, BaseEstimator):
         held_: numbers of the examples that were held back, None where none were.
         parts_: validation figures of each part alone and of both together.
         history_: one record an epoch.
-        refitted_: whether the model was fitted once more on all examples.
         predictor_: what answers.
         seconds_: of the fit.
     """
@@ -88,8 +87,7 @@ class SequenceRegressor(RegressorMixin, BaseEstimator):
             y: (n,) numbers, or (n, K) of several targets.
             sample_weight: n non-negative factors of the loss; scaled to mean one.
             target_names: of the K targets.
-            validation_data: (X, y) or (X, y, sample_weight) to choose by; without it a share of X is held back. With
-                `training.refit` these examples too are learned from in the end.
+            validation_data: (X, y) or (X, y, sample_weight) to choose by; without it a share of X is held back.
             folder: where history.jsonl and checkpoints/ go; None writes nothing.
             resume: go on from the newest checkpoint in `folder`.
             callbacks: further callbacks of the training loop.
@@ -129,16 +127,9 @@ class SequenceRegressor(RegressorMixin, BaseEstimator):
         self.fit_history_, self.history_ = self.fitted_.history, self.fitted_.history.epochs
         self.coverage_ = self.fitted_.coverage
         self.parts_: dict[str, dict[str, float]] = {}
-        self.first_predictor_: RegressorPredictor | None = None
-        self.refitted_ = False
         self.scale_ = self.fitted_.scale
         if held is not None:
             self.parts_ = self.fitted_.parts(held)
-            if self.settings_.training.refit and not self.fit_history_.interrupted:
-                self.first_predictor_ = self._predictor()
-                second = fit.refit(self.fitted_, training.with_part(held))
-                self.refitted_ = second is not self.fitted_
-                self.fitted_, self.scale_ = second, second.scale
         self.predictor_ = self._predictor()
         self.seconds_ = time.perf_counter() - started
         return self

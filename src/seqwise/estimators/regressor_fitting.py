@@ -6,7 +6,7 @@ Axis letters: n examples, B of a batch, K targets, P parts.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,12 +17,12 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import Ridge
 from torch import Tensor, nn
 
-from seqwise.data import Frames, LengthBatches
+from seqwise.data import LengthBatches
 from seqwise.estimators.fitting import EpochBatches, fingerprint_of
 from seqwise.estimators.pretrained import Coverage, GivenVectors, give_vectors
 from seqwise.estimators.regressor_sections import RegressorSections
 from seqwise.losses import RegressionSettings, target_losses, target_weights
-from seqwise.losses.regression_settings import weighted_losses
+from seqwise.losses.regression_settings import bin_edges, weighted_losses
 from seqwise.metrics.regression import quick_regression_figures
 from seqwise.models import (
     Batch,
@@ -58,17 +58,6 @@ class NumberPart:
         """Return the examples of these rows."""
         inputs = self.inputs.take(rows) if hasattr(self.inputs, "take") else [self.inputs[i] for i in rows]
         return NumberPart(inputs, self.targets[rows], None if self.weights is None else self.weights[rows])
-
-    def with_part(self, other: NumberPart) -> NumberPart:
-        """Return the examples of both; where only one has weights, the other's weigh 1."""
-        weights = None
-        if self.weights is not None or other.weights is not None:
-            ones = [np.ones(len(part.targets)) if part.weights is None else part.weights for part in (self, other)]
-            weights = np.concatenate(ones)
-        inputs: Any = [*self.inputs, *other.inputs]
-        if isinstance(self.inputs, Frames):
-            inputs = Frames.concatenate([self.inputs, other.inputs])
-        return NumberPart(inputs, np.concatenate([self.targets, other.targets]), weights)
 
 
 @dataclass
@@ -148,7 +137,13 @@ class RegressorFit:
     def fit(self, training: NumberPart, held_out: NumberPart | None) -> FittedRegressor:
         """Fit every part on its own, then join them."""
         text, model, regression = self.sections.text, self.sections.model, self.sections.regression
-        scale = TargetScale.of(training.targets, self.names, training.weights, bounded=regression.bounds == "training")
+        scale = TargetScale.of(
+            training.targets,
+            self.names,
+            training.weights,
+            bounded=regression.bounds == "training",
+            edges=[bin_edges(column, regression.bins) for column in training.targets.T],
+        )
         features: Features
         if self.sections.frames is not None:
             features = SignalFeatures(self.sections.frames)
@@ -183,17 +178,6 @@ class RegressorFit:
             self._train(fitted, trained, examples, held_out)
         fitted.join(held_out)
         return fitted
-
-    def refit(self, first: FittedRegressor, whole: NumberPart) -> FittedRegressor:
-        """Fit once more on all examples, with the scales found; if that is interrupted, the first stays as it was."""
-        second = replace(self, folder=None, resume=False).fit(whole, None)
-        if second.history.interrupted:
-            first.history.stopped = second.history.stopped
-            return first
-        second.module.scales.copy_(first.module.scales)
-        second.module.shift.copy_(first.module.shift)
-        second.history = first.history
-        return second
 
     def _train(
         self, fitted: FittedRegressor, part: nn.Module, examples: EncodedExamples, held: NumberPart | None

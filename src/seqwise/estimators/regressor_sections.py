@@ -76,7 +76,9 @@ def decided(
     else:
         profile = Profile.of(inputs, 2, sections.text)
         chosen, vectors = read_pretrained(plain, choose(profile, plain), inputs, None, folder)
-    training = chosen.training
+    if sections.training.refit:
+        raise ConfigurationError("training.refit is not for regressors: set it to false")
+    training = chosen.training.model_copy(update={"refit": False})
     if "metric" not in sections.training.model_fields_set:
         training = training.model_copy(update={"metric": "rmse" if sections.regression.loss == "squared" else "mae"})
     if training.metric not in METRICS:

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 HOMES = {
     "generate": "seqwise.experiments.generation",
     "lm": "seqwise.experiments.language",
+    "regress": "seqwise.experiments.regression",
     "tag": "seqwise.experiments.tagging",
     "transcribe": "seqwise.experiments.transcription",
+    "translate": "seqwise.experiments.translation",
 }
 """Where tasks but classification are at home: modules with a `TASK`."""
 BASELINE = "baseline.json"

@@ -27,6 +27,7 @@ class TargetScale:
         low: the least of each, (K,).
         high: the greatest of each, (K,).
         bounded: whether answers are cut to `low` and `high`.
+        edges: inner edges of the ranges of values of each, by which errors are reported.
     """
 
     names: tuple[str, ...]
@@ -35,10 +36,17 @@ class TargetScale:
     low: np.ndarray
     high: np.ndarray
     bounded: bool = False
+    edges: tuple[np.ndarray, ...] = ()
 
     @classmethod
     def of(
-        cls, targets: np.ndarray, names: Sequence[str], weights: np.ndarray | None = None, *, bounded: bool = False
+        cls,
+        targets: np.ndarray,
+        names: Sequence[str],
+        weights: np.ndarray | None = None,
+        *,
+        bounded: bool = False,
+        edges: Sequence[np.ndarray] | None = None,
     ) -> Self:
         """Measure the training targets.
 
@@ -47,6 +55,7 @@ class TargetScale:
             names: of the K.
             weights: (n,), or None.
             bounded: see the attributes.
+            edges: see the attributes; None for one range.
 
         Raises:
             DataError: a target is the same number in every example.
@@ -61,7 +70,8 @@ class TargetScale:
             raise DataError(
                 f"{names[place]} is {low[place]:g} in every training example that counts: there is nothing to learn"
             )
-        return cls(tuple(names), mean, deviation, low, high, bounded)
+        inner = tuple(np.empty(0) for _ in names) if edges is None else tuple(edges)
+        return cls(tuple(names), mean, deviation, low, high, bounded, inner)
 
     def standardised(self, targets: np.ndarray) -> np.ndarray:
         """Return the targets (n, K) in standard deviations from their means."""
@@ -78,6 +88,7 @@ class TargetScale:
             "names": list(self.names),
             **{name: getattr(self, name).tolist() for name in FIELDS},
             "bounded": self.bounded,
+            "edges": [of.tolist() for of in self.edges],
         }
 
     @classmethod
@@ -91,14 +102,17 @@ class TargetScale:
             names = tuple(map(str, saved["names"]))
             mean, deviation, low, high = (np.array(saved[name], dtype=np.float64) for name in FIELDS)
             bounded = bool(saved["bounded"])
+            edges = tuple(np.array(of, dtype=np.float64) for of in saved["edges"])
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"the description of the targets is damaged: {error}") from None
         parts = (mean, deviation, low, high)
+        if len(edges) != len(names) or any(of.ndim != 1 for of in edges):
+            raise DataError("the description of the targets is damaged: not one list of edges for each of them")
         if not names or any(part.shape != (len(names),) or not np.isfinite(part).all() for part in parts):
             raise DataError("the description of the targets is damaged: not one finite number for each of them")
         if not (deviation > 0).all():
             raise DataError("the description of the targets is damaged: a standard deviation is not above 0")
-        return cls(names, mean, deviation, low, high, bounded)
+        return cls(names, mean, deviation, low, high, bounded, edges)
 
 
 def checked_targets(y: Any, rows: int, names: Sequence[str] | None = None) -> tuple[np.ndarray, tuple[str, ...]]:

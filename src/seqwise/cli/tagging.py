@@ -3,31 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from json import dumps
+from typing import TYPE_CHECKING, Any
 
 from seqwise.cli.asked import Asked
-from seqwise.cli.console import print_json, print_table
+from seqwise.cli.console import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from seqwise.prediction.tagged import TaggedFrames, TaggedText
 
 TYPES_SHOWN = 20
 
 
-def tag_texts(asked: Asked) -> None:
-    """Tag texts and print what was found."""
-    from seqwise.experiments.tagging import read_texts_to_tag
+def tag_sequences(asked: Asked) -> None:
+    """Tag texts or recordings; print what was found, or write it to a file.
+
+    Raises:
+        ConfigurationError: texts for a model of frames.
+    """
+    from seqwise.errors import ConfigurationError
+    from seqwise.experiments.tag_prediction import answer_file, write_answers
     from seqwise.prediction.tagger import TaggerPredictor
 
     predictor = TaggerPredictor.load(asked.folder, asked.device)
-    given: Iterable[str | list[str]] = asked.lines()
     if asked.input is not None:
-        given = read_texts_to_tag(asked.input, asked.column, predictor)
-    tagged = predictor.tag(list(given))
+        answered = answer_file(predictor, asked.input, asked.column)
+    elif predictor.framed:
+        raise ConfigurationError(f"{asked.folder} reads frames of numbers, not texts: give a file with --input")
+    else:
+        lines = asked.lines()
+        answered = iter([({"text": lines}, predictor.tag(lines))])
+    if asked.output is not None:
+        rows = write_answers(answered, asked.output, overwrite=asked.overwrite)
+        document = {"output": str(asked.output), "rows": rows}
+        print(dumps(document)) if asked.json else say(f"{rows:,} rows with tags written to {asked.output}")
+        return
+    tagged: Iterable[TaggedText | TaggedFrames] = (of for _, answers in answered for of in answers)
     if asked.json:
-        print_json({"texts": [of.to_dict() for of in tagged]})
+        print_json({"recordings" if predictor.framed else "texts": [of.to_dict() for of in tagged]})
         return
     for of in tagged:
         for entity in of.entities:
-            word = " ".join(entity["word"].split())
-            print(entity["entity_group"], f"{entity['score']:.4f}", entity["start"], entity["end"], word, sep="\t")
+            places = [place if isinstance(place, int) else f"{place:.2f}" for place in (entity["start"], entity["end"])]
+            words = [" ".join(entity["word"].split())] if "word" in entity else []
+            print(entity["entity_group"], f"{entity['score']:.4f}", *places, *words, sep="\t")
         print(flush=True)
 
 

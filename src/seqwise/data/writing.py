@@ -106,7 +106,7 @@ def _write_parquet(path: Path, chunks: Iterable[Chunk]) -> None:
 
     writer = None
     try:
-        for chunk in chunks:
+        for chunk in _told(chunks):
             try:
                 if writer is None:
                     schema = pyarrow.Table.from_pydict(chunk).schema
@@ -123,3 +123,20 @@ def _write_parquet(path: Path, chunks: Iterable[Chunk]) -> None:
     finally:
         if writer is not None:
             writer.close()
+
+
+def _told(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+    """The chunks, the first ones together until none of their columns has nothing but empty lists: of what, is not known."""
+    first: Chunk = {}
+    iterator = iter(chunks)
+    for chunk in iterator:
+        first = {name: [*first.get(name, ()), *values] for name, values in chunk.items()}
+        if not any(_all_empty(values) for values in first.values()):
+            break
+    yield first
+    yield from iterator
+
+
+def _all_empty(values: list[Any]) -> bool:
+    lists = [value for value in values if isinstance(value, list)]
+    return bool(lists) and not any(lists)

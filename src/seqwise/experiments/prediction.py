@@ -163,10 +163,6 @@ class PredictionRun:
             FileError: there is such a file and `overwrite` is false, or it cannot be written.
             DataError: the input has a column of a name that is needed.
         """
-        if output.exists() and not overwrite:
-            raise FileError(f"{output} exists; --overwrite replaces it")
-        if not output.parent.is_dir():
-            raise FileError(f"there is no folder {output.parent} to write {output.name} to")
         rows = 0
 
         def answered() -> Iterator[Chunk]:
@@ -178,13 +174,7 @@ class PredictionRun:
                     yield with_answers(chunk, self._written(labels), probabilities, self.classes)
                     advance(len(labels))
 
-        # The suffix decides the format, so the unfinished file keeps it.
-        unfinished = output.with_name(f".unfinished-{os.getpid()}-{output.name}")
-        try:
-            write_table(unfinished, answered())
-            os.replace(unfinished, output)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        write_complete(output, answered(), overwrite=overwrite)
         return rows
 
     def _written(self, labels: list[Any]) -> list[Any]:
@@ -201,6 +191,25 @@ class PredictionRun:
         if self._predictor.multilabel:
             return [tuple(map(str, several)) for several in names], probabilities
         return [None if name is None else str(name) for name in names], probabilities
+
+
+def write_complete(output: Path, chunks: Iterable[Chunk], *, overwrite: bool = False) -> None:
+    """Write a table that appears under its name when it is complete.
+
+    Raises:
+        FileError: there is such a file and `overwrite` is false, or it cannot be written.
+    """
+    if output.exists() and not overwrite:
+        raise FileError(f"{output} exists; --overwrite replaces it")
+    if not output.parent.is_dir():
+        raise FileError(f"there is no folder {output.parent} to write {output.name} to")
+    # The suffix decides the format, so the unfinished file keeps it.
+    unfinished = output.with_name(f".unfinished-{os.getpid()}-{output.name}")
+    try:
+        write_table(unfinished, chunks)
+        os.replace(unfinished, output)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def with_answers(chunk: Chunk, labels: Sequence[Any], probabilities: np.ndarray, classes: list[str]) -> Chunk:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from seqwise.data import DataSettings, DataSource, open_table
+from seqwise.data import DataSettings, DataSource
 from seqwise.data.tagged import TaggedSentences, find_columns, read_tagged
-from seqwise.errors import DataError
 from seqwise.estimators import SequenceTagger
 from seqwise.estimators.labelled import choose_held
 from seqwise.estimators.tag_targets import TagCode
@@ -190,29 +189,6 @@ class TaggingTask(TaggerTask):
         if training.empty:
             notes.append(f"{training.empty:,} rows without a token were left out.")
         return notes
-
-
-def read_texts_to_tag(path: Path, column: str | None, predictor: TaggerPredictor) -> Iterator[str | list[str]]:
-    """Yield the texts or token lists of a file: a column of a table, or the lines of a text file.
-
-    Raises:
-        FileError: the file cannot be read.
-        DataError: there is no such column, or a row holds something else.
-    """
-    table = open_table(path)
-    chosen = column or predictor.settings.get("data", {}).get("text") or "text"
-    if column is None and chosen not in table.columns and "text" in table.columns:
-        chosen = "text"
-    table.require(chosen, "column of the texts")
-    row = 0
-    for chunk in table.iter_chunks(columns=[chosen]):
-        for text in chunk[chosen]:
-            if not isinstance(text, str | list) or (isinstance(text, list) and not all(text)):
-                raise DataError(
-                    f"{table.name}, {table.place(row)}: a text or a list of tokens is expected in {chosen!r}"
-                )
-            row += 1
-            yield text
 
 
 def _with_unit(text: TextSettings) -> TextSettings:

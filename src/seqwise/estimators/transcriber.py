@@ -269,7 +269,8 @@ class Transcriber(BaseEstimator):
         self.predictor_ = self._predictor()
         self.trials_: list[dict[str, Any]] = []
         self.searches_: list[dict[str, Any]] = []
-        self.predictor_.searcher(self.settings_.search)  # what does not go together is said here
+        # What does not go together is said here.
+        self.predictor_.searcher(self.settings_.search.model_copy(update={"language_weight": 1.0}))
         search = self.settings_.search
         if held is not None and true is not None and any(true):
             logs = self.predictor_.log_probabilities(held[0])

@@ -52,6 +52,8 @@ class Reference(BaseModel):
         perplexity: of a language model on the test set.
         log_loss: the same in nats a symbol.
         f1: of the spans that a tagger finds, on the test set.
+        bleu: of translations of the test set, 0 to 100.
+        wer: word error rate of a transcriber on the test set.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -63,6 +65,8 @@ class Reference(BaseModel):
     perplexity: float | None = Field(default=None, gt=1)
     log_loss: float | None = Field(default=None, gt=0)
     f1: float | None = Field(default=None, ge=0, le=1)
+    bleu: float | None = Field(default=None, ge=0, le=100)
+    wer: float | None = Field(default=None, gt=0)
 
 
 class Variant(BaseModel):

@@ -198,16 +198,17 @@ class TranscriptionTask(Task):
         notes = list(parts.training.frames.notes)
         if model.skipped_:
             notes.append(
-                f"{model.skipped_:,} training transcripts have more symbols than their utterances have steps, and were "
-                "left out."
+                f"Left out of the training, since their transcripts have more symbols than steps: {model.skipped_:,}."
             )
         if model.silent_:
-            notes.append(f"{model.silent_:,} training transcripts are empty: there is nothing to be heard.")
+            notes.append(f"Training utterances with an empty transcript, in which nothing is heard: {model.silent_:,}.")
         search = model.settings_.search
         if search.language_model is not None:
+            chosen = "as the validation part would have it" if model.trials_ else "as set"
             notes.append(
-                f"The language model's log P counts {search.language_weight:g} times"
-                + (", as the validation part would have it." if model.trials_ else ".")
+                f"log P of the language model counts {search.language_weight:g} times, {chosen}."
+                if search.language_weight
+                else f"The language model is not used, {chosen}."
             )
         return notes
 

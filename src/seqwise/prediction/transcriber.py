@@ -215,12 +215,14 @@ class TranscriberPredictor:
         from seqwise.models.lexicon import Lexicon
 
         lexicon = None if self.words is None else Lexicon(self.words, self.features.symbols)
-        language = None if self.language is None else language_scores(self.language, self.features)
+        language = None
+        if self.language is not None and search.language_weight:
+            language = language_scores(self.language, self.features)
         if search.beam == 1 and lexicon is None and language is None:
             return None
         chosen = SearchSettings(
             beam=search.beam,
-            weight=(search.language_weight or 0.0) if language is not None else 0.0,
+            weight=search.language_weight or 0.0 if language is not None else 0.0,
             bonus=search.insertion_bonus or 0.0,
             cutoff=search.cutoff,
         )

@@ -11,20 +11,43 @@ Label = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(va
 """A label by its text, whether it is written as a number or not."""
 
 
+Column = Annotated[
+    str,
+    BeforeValidator(
+        lambda value: " + ".join(map(str, value)) if isinstance(value, list | tuple) and value else value,
+        json_schema_input_type=str | list[str],
+    ),
+]
+"""A column, or several that are joined, see `seqwise.data.joined`."""
+
+
 class DataSettings(BaseModel):
     """Columns, and the share of the training data that is split off for validation."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    text: str | None = Field(default=None, description="column of the texts; a named data set knows its own")
+    text: Column | None = Field(
+        default=None,
+        description="column of the texts; a named data set knows its own. Several ('title + body', or a list) are joined, "
+        "with a symbol of its own between them",
+    )
     frames: tuple[str, ...] | None = Field(
         default=None,
         min_length=1,
         description="columns of numbers instead of texts: a list of vectors or numbers a row, or the path of a .wav file; "
         "several are joined channel by channel",
     )
+    vectors: bool = Field(
+        default=False,
+        description="a list of numbers in `frames` is the one vector of its row, not a sequence of numbers",
+    )
     target: str | None = Field(
         default=None, description="column of what comes out where that is no class: texts, sequences, numbers"
+    )
+    known: tuple[str, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="columns of inputs that are known of the steps ahead too, for forecasts: the day of the week, a plan",
     )
     id: str | None = Field(
         default=None, description="column that tells which sequence a row belongs to, where every row is one step"

@@ -54,6 +54,10 @@ class Reference(BaseModel):
         f1: of the spans that a tagger finds, on the test set.
         bleu: of translations of the test set, 0 to 100.
         wer: word error rate of a transcriber on the test set.
+        mae: mean absolute error of numbers on the test set.
+        rmse: root of the mean squared error.
+        r2: share of the variance that is explained.
+        mase: mean absolute error of forecasts, scaled by that of the naive forecast in training.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -66,6 +70,10 @@ class Reference(BaseModel):
     log_loss: float | None = Field(default=None, gt=0)
     f1: float | None = Field(default=None, ge=0, le=1)
     bleu: float | None = Field(default=None, ge=0, le=100)
+    mae: float | None = Field(default=None, gt=0)
+    rmse: float | None = Field(default=None, gt=0)
+    r2: float | None = Field(default=None, le=1)
+    mase: float | None = Field(default=None, gt=0)
     wer: float | None = Field(default=None, gt=0)
 
 

@@ -37,8 +37,9 @@ class IndependentPitches(nn.Module):
             outputs: (N, H).
             notes: (N, K).
         """
-        logits = self.output(outputs).float()
-        return F.binary_cross_entropy_with_logits(logits, rolled(notes, logits.shape[-1]), reduction="none").sum(-1)
+        logits = widened(self.output(outputs))
+        roll = rolled(notes, logits.shape[-1]).to(logits.dtype)
+        return F.binary_cross_entropy_with_logits(logits, roll, reduction="none").sum(-1)
 
     def logits(self, outputs: Tensor) -> Tensor:
         """log-odds of every pitch, (N, P)."""
@@ -97,9 +98,14 @@ class PitchChain(nn.Module):
 
     def _logs(self, context: Tensor, before: Tensor, last: Tensor) -> Tensor:
         hidden = torch.relu(context + before + F.embedding(torch.where(last >= 0, last, self.pitches), self.last))
-        logits = self.output(hidden).float()
+        logits = widened(self.output(hidden))
         places = torch.arange(logits.shape[-1], device=logits.device)
         return logits.masked_fill(places <= last[:, None], -torch.inf).log_softmax(-1)
+
+
+def widened(logits: Tensor) -> Tensor:
+    """Logits in which sums of exponentials can be taken: at least float32."""
+    return logits if logits.dtype == torch.float64 else logits.float()
 
 
 def rolled(notes: Tensor, pitches: int) -> Tensor:

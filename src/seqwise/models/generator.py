@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from seqwise.cells import LIBRARY
 from seqwise.layers import Recurrent
-from seqwise.models.chord_heads import IndependentPitches, PitchChain, rolled
+from seqwise.models.chord_heads import IndependentPitches, PitchChain, rolled, widened
 from seqwise.models.generator_settings import GeneratorSettings
 from seqwise.models.initialisation import initialise_embedding, initialise_recurrent
 from seqwise.text.vocabulary import EOS, PAD
@@ -161,13 +161,13 @@ class GeneratorNetwork(nn.Module):
         state = self.begin(self._told(batch), len(batch.lengths))
         outputs, _ = self.read(self.before(batch.steps), state, batch.lengths)
         live = batch.live
-        result = outputs.new_zeros(live.shape, dtype=torch.float32)
         if self.output is not None:
-            found = F.cross_entropy(self.output(outputs[live]).float(), batch.steps[live] - 1, reduction="none")
+            logits = widened(self.output(outputs[live]))
+            found = F.cross_entropy(logits, batch.steps[live] - 1, reduction="none")
         else:
             assert self.head is not None
             found = self.head.losses(outputs[live], batch.steps[live])
-        return result.masked_scatter(live, found)
+        return found.new_zeros(live.shape).masked_scatter(live, found)
 
     def before(self, steps: Tensor) -> Tensor:
         """What is read to tell each step: all of the steps but the last, and before them a mark that there is nothing.
@@ -194,13 +194,13 @@ class GeneratorNetwork(nn.Module):
     def log_probabilities(self, outputs: Tensor) -> Tensor:
         """log P of every symbol but padding, (..., V - 1), from what the head reads."""
         assert self.output is not None
-        return self.output(outputs).float().log_softmax(-1)
+        return widened(self.output(outputs)).log_softmax(-1)
 
     def _embedded(self, steps: Tensor) -> Tensor:
         if self.embedding is not None:
             return self.embedding(steps)
         assert self.chords is not None
-        return self.chords(steps)
+        return self.chords(steps.to(self.chords.weight.dtype))
 
     def _coded(self, condition: Tensor | None, count: int) -> Tensor:
         """(B, K) of a condition."""

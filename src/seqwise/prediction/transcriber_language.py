@@ -81,10 +81,17 @@ class Histories:
         import torch
 
         device = self._network.embedding.weight.device
+        first = len(self._logs)
+        if self._network.transformer is not None:  # what it has read is of several lengths: one after the other
+            for number, symbol in zip(before, symbols, strict=True):
+                states = type(self._states[number])(*(state.clone() for state in self._states[number]))
+                logs, states = self._network.step(torch.tensor([symbol], device=device), states)
+                self._logs.append(logs[0].double().cpu().numpy())
+                self._states.append(states)
+            return list(range(first, len(self._logs)))
         states = tuple(torch.cat(parts, dim=1) for parts in zip(*(self._states[i] for i in before), strict=True))
         logs, states = self._network.step(torch.tensor(list(symbols), device=device), states)
         found = logs.double().cpu().numpy()
-        first = len(self._logs)
         for row in range(len(found)):
             self._logs.append(found[row])
             self._states.append(tuple(state[:, row : row + 1] for state in states))

@@ -87,7 +87,7 @@ class Scored(nn.Module):
         known = batch.targets >= 0
         tags = batch.targets.clamp(min=0)
         others = torch.ones_like(emissions, dtype=torch.bool).scatter(-1, tags[..., None], False) & known[..., None]
-        given = emissions.float().masked_fill(others, FORBIDDEN)
+        given = emissions.to(crf.following.dtype).masked_fill(others, FORBIDDEN)
         return crf(emissions, tags, batch.lengths) - crf(given, tags, batch.lengths)
 
 

@@ -20,6 +20,7 @@ from seqwise.estimators.joining import TYPICAL, fit_label_scales, fit_scales, fi
 from seqwise.estimators.linear import fit_linear_part
 from seqwise.estimators.pretrained import Coverage, GivenVectors, give_vectors
 from seqwise.estimators.sections import Sections
+from seqwise.estimators.starting import StartingPoint, slower_below, unfreezing
 from seqwise.estimators.synthetic import check_synthetic, refit_head
 from seqwise.metrics import quick_figures, quick_label_figures
 from seqwise.models import (
@@ -135,6 +136,7 @@ class SequenceFit:
         folder: where history.jsonl and checkpoints/ go, None for nowhere.
         resume: go on from the newest checkpoint there.
         vectors: word vectors from which the embedding starts.
+        beginning: a language model from which vocabulary, embedding and layers start.
     """
 
     sections: Sections
@@ -143,6 +145,7 @@ class SequenceFit:
     folder: Path | None = None
     resume: bool = False
     vectors: GivenVectors | None = None
+    beginning: StartingPoint | None = None
 
     def fit(self, training: Part, held_out: Part | None) -> tuple[FittedModel, EncodedExamples | None]:
         """Fit every part on its own, then join them.
@@ -169,6 +172,8 @@ class SequenceFit:
             features = SignalFeatures(self.sections.frames)
         else:
             features = TextFeatures(text, model, folder, None if self.vectors is None else self.vectors.know)
+            if self.beginning is not None:
+                features.pipeline = self.beginning.pipeline(text)
         examples = training.fitted(features)
         held = None if held_out is None else held_out.encoded(features)
         multilabel = training.targets.ndim == 2
@@ -192,14 +197,19 @@ class SequenceFit:
         if trained is not None:
             if self.vectors is not None and features.pipeline is not None:
                 fitted.coverage = give_vectors(cast(RecurrentPart, trained), features.pipeline.vocabulary, self.vectors)
+            begun: tuple[Callback, ...] = ()
+            if self.beginning is not None:
+                self.beginning.give(cast(RecurrentPart, trained))
+                begun = unfreezing(cast(RecurrentPart, trained), model)
             loop = Fitting(
                 self.sections.training,
                 self.sections.imbalance,
                 self.classes,
-                callbacks=self.callbacks,
+                parameter_groups=None if self.beginning is None else slower_below(model.rate_divisor),
+                callbacks=[*begun, *self.callbacks],
                 folder=self.folder,
                 resume=self.resume,
-                fingerprint=fingerprint_of(examples) + ("" if self.vectors is None else self.vectors.mark),
+                fingerprint=fingerprint_of(examples) + "".join(of.mark for of in (self.vectors, self.beginning) if of),
             )
             fitted.history = loop(trained, examples, held)
             if not fitted.history.interrupted:

@@ -14,13 +14,14 @@ from sklearn.utils.validation import check_is_fitted
 from seqwise.data import Frames
 from seqwise.embeddings import EmbeddingSettings
 from seqwise.errors import ConfigurationError, ModelFolderError
-from seqwise.estimators.choices import CHOSEN, Profile, choose, choose_for_frames
+from seqwise.estimators.choices import CHOSEN, Profile, choose_for_frames
 from seqwise.estimators.decisions import SAVED, distorts, fit_decisions, fit_label_decisions
 from seqwise.estimators.examples import check_inputs, held_out, normalised_weights
 from seqwise.estimators.fitted import FittedModel, SequenceFit
 from seqwise.estimators.labels import LabelCode, describe_labels
 from seqwise.estimators.pretrained import GivenVectors, read_pretrained
 from seqwise.estimators.sections import AUTO, Sections
+from seqwise.estimators.starting import StartingPoint, start_or_choose
 from seqwise.losses import ImbalanceSettings
 from seqwise.metrics import Criterion, parse_criterion
 from seqwise.models import FrameSettings, ModelSettings, SavedModel
@@ -92,6 +93,10 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         num_layers: int | str = AUTO,
         bidirectional: bool = True,
         heads: int = 4,
+        context: int | None = None,
+        start_from: str | None = None,
+        unfreeze: str = "gradual",
+        rate_divisor: float = 2.6,
         pooling: str = AUTO,
         head_layers: int | str = AUTO,
         dropout: float | str = AUTO,
@@ -164,7 +169,8 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         self.vectors, self.freeze_vectors = vectors, freeze_vectors
         self.pretrain_vectors, self.pretraining = pretrain_vectors, pretraining
         self.hidden_size, self.num_layers, self.bidirectional = hidden_size, num_layers, bidirectional
-        self.encoder, self.heads = encoder, heads
+        self.encoder, self.heads, self.context = encoder, heads, context
+        self.start_from, self.unfreeze, self.rate_divisor = start_from, unfreeze, rate_divisor
         self.pooling, self.head_layers, self.dropout = pooling, head_layers, dropout
         self.embedding_dropout, self.word_dropout = embedding_dropout, word_dropout
         self.recurrent_dropout, self.zoneout = recurrent_dropout, zoneout
@@ -253,17 +259,21 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         )
         where = None if folder is None else Path(folder)
         vectors: GivenVectors | None = None
+        beginning: StartingPoint | None = None
         if isinstance(training.texts, Frames):
             if unlabelled is not None:
                 raise ConfigurationError("unlabelled texts are for training word vectors, and the examples are frames")
+            if self.start_from is not None:
+                raise ConfigurationError(
+                    "start_from names a language model, which reads texts; the examples are frames"
+                )
             self.settings_ = choose_for_frames(training.texts, sections, multilabel=self.code_.multilabel)
         else:
             if sections.frames is not None:
                 raise ConfigurationError("the section frames is for frames of numbers, and the examples are texts")
             profile = Profile.of(training.texts, len(self.classes_), sections.text, multilabel=self.code_.multilabel)
-            self.settings_, vectors = read_pretrained(
-                sections, choose(profile, sections), training.texts, unlabelled, where
-            )
+            self.settings_, beginning = start_or_choose(sections, profile)
+            self.settings_, vectors = read_pretrained(sections, self.settings_, training.texts, unlabelled, where)
         fit = SequenceFit(
             self.settings_,
             self.classes_.tolist(),
@@ -271,6 +281,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
             folder=where,
             resume=resume,
             vectors=vectors,
+            beginning=beginning,
         )
         self.fitted_, examples = fit.fit(training, held)
         self.refitted_, self.decisions_ = False, dict[str, Any]()

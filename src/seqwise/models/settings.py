@@ -31,6 +31,11 @@ class ModelSettings(EncoderSettings):
         freeze_vectors: the given or trained vectors stay as they are; only those of the other words are learned.
         position_embedding: so many learned vectors, one a position, are added to the embedded symbols; for sequences in
             which the place of a symbol means something in itself. 0: none.
+        start_from: folder of a language model: its vocabulary, embedding and layers are where the fit begins, and what
+            `text` and `model` say of them otherwise is as there (ULMFiT: Howard and Ruder 2018).
+        unfreeze: "gradual": in the first epoch only what stands above these layers is learned, then a layer more in every
+            epoch, the embedding last; "all": everything from the beginning.
+        rate_divisor: each layer is learned so many times slower than the one above it.
         pooling: how the outputs of all steps become one vector: last, mean, max, attention, or several joined by "+".
         head_layers: dense ReLU layers between the pooled vector and the logits.
         dropout: on the pooled vector, and where `EncoderSettings` has it.
@@ -53,6 +58,9 @@ class ModelSettings(EncoderSettings):
     pretraining: EmbeddingSettings | None = None
     freeze_vectors: bool = False
     position_embedding: int = Field(default=0, ge=0, le=100_000)
+    start_from: str | None = Field(default=None, min_length=1)
+    unfreeze: Literal["gradual", "all"] = "gradual"
+    rate_divisor: float = Field(default=2.6, ge=1, allow_inf_nan=False)
     pooling: str = "max+mean"
     head_layers: int = Field(default=0, ge=0)
     dropout: float = Field(default=0.4, ge=0.0, lt=1.0)

@@ -20,6 +20,9 @@ class Asked:
         overwrite: replace it.
         device: where the model runs.
         json: print one document.
+        beam: hypotheses kept of each text, where there is a search; None: as the model says.
+        n_best: answers for each text; None: one.
+        horizon: steps ahead, of forecasts; None: as in training.
     """
 
     folder: Path
@@ -30,6 +33,9 @@ class Asked:
     overwrite: bool = False
     device: str = "auto"
     json: bool = False
+    beam: int | None = None
+    n_best: int | None = None
+    horizon: int | None = None
 
     def lines(self) -> list[str]:
         """The texts of the command line, or the lines of standard input."""

@@ -13,7 +13,7 @@ import typer
 
 from seqwise.cli.asked import Asked
 from seqwise.cli.console import say
-from seqwise.cli.options import Device, Json, ModelFolder
+from seqwise.cli.options import Device, Json, ModelFolder, joined_columns
 from seqwise.cli.tasks import predict_task
 from seqwise.errors import ConfigurationError
 
@@ -30,14 +30,21 @@ def predict(
     texts: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="TEXT", help="Texts to classify; - reads lines from standard input.", show_default=False
+            metavar="TEXT",
+            help="Texts to classify, or .wav files for a model of sounds; - reads lines from standard input.",
+            show_default=False,
         ),
     ] = None,
     input_: Annotated[Path | None, typer.Option("--input", help="Read the texts from a file.", metavar="FILE")] = None,
     output: Annotated[
         Path | None, typer.Option(help="Write the input's columns, label and probabilities to a file.", metavar="FILE")
     ] = None,
-    text: Annotated[str | None, typer.Option(help="Column of the texts, if not as in training.", metavar="COL")] = None,
+    text: Annotated[
+        list[str] | None, typer.Option(help="Column of the texts, if not as in training.", metavar="COL")
+    ] = None,
+    frames: Annotated[
+        list[str] | None, typer.Option(help="Column of the numbers, if not as in training.", metavar="COL")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output file.")] = False,
     priors: Annotated[
         str | None,
@@ -51,6 +58,16 @@ def predict(
     ] = None,
     abstain_below: Annotated[
         float | None, typer.Option(help="Give no label below this probability.", metavar="PROBABILITY")
+    ] = None,
+    beam: Annotated[
+        int | None,
+        typer.Option("--beam", help="Translators: hypotheses kept of each text; 1 is greedy.", metavar="N"),
+    ] = None,
+    n_best: Annotated[
+        int | None, typer.Option("--n-best", help="Translators: answers for each text.", metavar="N")
+    ] = None,
+    horizon: Annotated[
+        int | None, typer.Option("--horizon", help="Forecasters: steps ahead.", metavar="N", show_default=False)
     ] = None,
     device: Device = "auto",
     json: Json = False,
@@ -66,13 +83,15 @@ def predict(
       seqwise predict my-model "what a film" "two hours of my life"
       cat reviews.txt | seqwise predict my-model -
       seqwise predict my-model --input new.csv --output labelled.csv
+      seqwise predict digits one.wav two.wav
     """
     if bool(texts) == bool(input_):
         raise ConfigurationError("give either texts, or --input FILE, or - to read lines from standard input")
     if texts and "-" in texts and len(texts) > 1:
         raise ConfigurationError("- reads every text from standard input: give no other text beside it")
-    if text and not input_:
-        raise ConfigurationError("--text names a column of the --input file, and there is none")
+    for option, given in (("--text", text), ("--frames", frames)):
+        if given and not input_:
+            raise ConfigurationError(f"{option} names a column of the --input file, and there is none")
     if overwrite and not output:
         raise ConfigurationError("--overwrite replaces the --output file, and there is none")
     if priors and estimate_priors:
@@ -84,22 +103,35 @@ def predict(
     task = task_of(folder)
     if task != "classify":
         options = {
+            "--frames": frames,
             "--output": output,
             "--priors": priors,
             "--estimate-priors": estimate_priors,
             "--abstain-below": abstain_below,
+            "--beam": None if beam is None else str(beam),  # 0 is given too
+            "--n-best": None if n_best is None else str(n_best),
+            "--horizon": None if horizon is None else str(horizon),
         }
-        predict_task(task, Asked(folder, texts or [], input_, text, output, overwrite, device, json), options)
+        if len(text or frames or ()) > 1:
+            raise ConfigurationError(f"a model of --task {task} takes one column of the --input file")
+        column = next(iter(text or frames or ()), None)
+        asked = Asked(folder, texts or [], input_, column, output, overwrite, device, json, beam, n_best, horizon)
+        predict_task(task, asked, options)
         return
+    for option, value in (("--beam", beam), ("--n-best", n_best), ("--horizon", horizon)):
+        if value is not None:
+            raise ConfigurationError(f"{option} is not for classification")
     from seqwise.experiments.decisions import numbers_by_name
     from seqwise.experiments.prediction import FEW, PredictionRun
 
     stated = None if priors is None else numbers_by_name([priors], "--priors")
     run = PredictionRun(folder, device=device, priors=stated, abstain_below=abstain_below)
     if input_:
-        source = run.from_file(input_, text)
+        source = run.from_file(input_, joined_columns(text), frames)
     else:
         source = run.from_lines(sys.stdin.buffer) if texts == ["-"] else run.from_texts(texts or [])
+    for note in source.notes:
+        say(f"Note: {note}")
     if estimate_priors:
         source, shares = run.estimate_priors(source, estimate_priors)
         say("Estimated class shares: " + ", ".join(f"{name} {share:.3f}" for name, share in shares.items()))

@@ -10,6 +10,7 @@ import typer
 
 from seqwise.cli.asked import Asked
 from seqwise.cli.console import describe_figure, print_json, print_table, say
+from seqwise.cli.forecasting import forecast_series, steps_table
 from seqwise.cli.generation import write_sequences
 from seqwise.cli.regression import predict_numbers, values_table
 from seqwise.cli.tagging import tag_sequences, types_table
@@ -17,6 +18,7 @@ from seqwise.cli.transcription import transcribe_files
 from seqwise.cli.translation import translate_texts
 
 TAKEN = {  # task -> options that it takes, besides those that every task has
+    "forecast": {"--frames", "--target", "--output", "--horizon"},
     "generate": {"--frames", "--label", "--target"},
     "lm": {"--text", "--adapt"},
     "regress": {
@@ -27,9 +29,14 @@ TAKEN = {  # task -> options that it takes, besides those that every task has
     "transcribe": {"--frames", "--target", "--output"},
     "translate": {"--text", "--target", "--output", "--beam", "--n-best"},
 }
-FURTHER: dict[str, Callable[[Mapping[str, Any]], None]] = {"regress": values_table, "tag": types_table}
+FURTHER: dict[str, Callable[[Mapping[str, Any]], None]] = {
+    "forecast": steps_table,
+    "regress": values_table,
+    "tag": types_table,
+}
 """What is printed besides the figures."""
 ANSWERS: dict[str, Callable[[Asked], None]] = {
+    "forecast": forecast_series,
     "generate": write_sequences,
     "regress": predict_numbers,
     "tag": tag_sequences,
@@ -40,6 +47,7 @@ ANSWERS: dict[str, Callable[[Asked], None]] = {
 ASKED_BY = {"lm": "seqwise score or seqwise generate"}
 """Commands for models of which there is nothing to predict."""
 NEXT = {
+    "forecast": ("Predict:  seqwise predict {out} --input series.csv --horizon 12",),
     "generate": ("Generate: seqwise generate {out}",),
     "lm": ('Score:    seqwise score {out} "a sentence of yours"', "Generate: seqwise generate {out}"),
     "regress": ('Predict:  seqwise predict {out} "a text of yours"',),

@@ -192,7 +192,7 @@ class SequenceForecaster(BaseEstimator):
         )
         network.eval()
         if held is not None:
-            measured = histories(*held, memory=model.memory, horizon=model.horizon, most=2000)
+            measured = histories(*held, memory=model.memory, horizon=model.horizon, apart=1, most=2000)
             errors = measured.true - self.predictor_.predict(*measured.asked)
             self.errors_ = np.quantile(errors, LEVELS, axis=0)
         self.predictor_ = self._predictor()

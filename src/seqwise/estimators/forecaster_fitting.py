@@ -51,6 +51,7 @@ def histories(
     *,
     memory: int,
     horizon: int,
+    apart: int | None = None,
     most: int | None = None,
 ) -> Origins:
     """Choose origins `horizon` steps apart, so that no step is forecast twice; evenly spread ones if there are too many.
@@ -60,12 +61,17 @@ def histories(
         known: of each step, (T, E), or None.
         memory: steps that each forecast looks back.
         horizon: H.
+        apart: steps from origin to origin; None is H.
         most: origins, at the most; None takes all.
 
     Raises:
         DataError: no series is long enough.
     """
-    places = [(number, at) for number, row in enumerate(rows) for at in range(memory, len(row) - horizon + 1, horizon)]
+    places = [
+        (number, at)
+        for number, row in enumerate(rows)
+        for at in range(memory, len(row) - horizon + 1, apart or horizon)
+    ]
     if not places:
         longest = max(map(len, rows))
         raise DataError(

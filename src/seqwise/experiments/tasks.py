@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from seqwise.experiments.task import Evaluated, Parts, Task
 
 HOMES = {
+    "forecast": "seqwise.experiments.forecasting",
     "generate": "seqwise.experiments.generation",
     "lm": "seqwise.experiments.language",
     "regress": "seqwise.experiments.regression",

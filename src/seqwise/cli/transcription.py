@@ -12,6 +12,8 @@ def transcribe_files(asked: Asked) -> None:
     from seqwise.prediction.transcriber import TranscriberPredictor
 
     predictor = TranscriberPredictor.load(asked.folder, asked.device)
+    if asked.beam is not None:
+        predictor.use(beam=asked.beam)
     found = listen(predictor, asked.lines(), asked.input, asked.column)
     if asked.output is not None:
         write_heard(found, asked.output, overwrite=asked.overwrite)

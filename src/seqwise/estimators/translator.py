@@ -174,8 +174,8 @@ class Translator(BaseEstimator):
 
         def validate(model: nn.Module) -> dict[str, float]:
             assert held is not None
-            losses, symbols = self.predictor_.losses(*held)
-            return {"log_loss": float(losses.sum() / symbols.sum())}
+            loss, accuracy = self.predictor_.judge(*held)
+            return {"log_loss": loss, "accuracy": accuracy}
 
         history = train(
             taught,

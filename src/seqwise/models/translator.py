@@ -128,8 +128,16 @@ class TranslatorNetwork(nn.Module):
         of_symbols = F.cross_entropy(
             self.logits(outputs[live]).float(), batch.targets[live] - 1, reduction="none", label_smoothing=smoothing
         )
-        rows = torch.arange(len(live), device=live.device)[:, None].expand_as(live)[live]
-        return of_symbols.new_zeros(len(live)).index_add(0, rows, of_symbols)
+        return _summed(of_symbols, live)
+
+    def judge(self, batch: TranslationBatch) -> tuple[Tensor, Tensor]:
+        """-log P of each target and how many of its symbols are the most probable, given those before them: (B,) each."""
+        assert batch.targets is not None
+        memory, live, targets = self.encode(batch.source, batch.source_lengths), batch.live, batch.targets
+        logits = self.logits(self.decode(self.inputs(targets), memory)[0][live]).float()
+        losses = F.cross_entropy(logits, targets[live] - 1, reduction="none")
+        right = (logits.argmax(-1) == targets[live] - 1).to(losses.dtype)
+        return _summed(losses, live), _summed(right, live)
 
     @torch.no_grad()
     def step(self, symbols: Tensor, states: States, stays: tuple[Tensor, ...]) -> tuple[Tensor, Tensor | None, States]:
@@ -174,3 +182,9 @@ class TranslatorNetwork(nn.Module):
             symbols = torch.where(drawn & (symbols != PAD), UNK, symbols)
         x = table(symbols)
         return x * F.dropout(torch.ones_like(x[:, :1]), settings.embedding_dropout, self.training)
+
+
+def _summed(values: Tensor, live: Tensor) -> Tensor:
+    """Values of the symbols that exist, (their number,), summed over each target, (B,)."""
+    rows = torch.arange(len(live), device=live.device)[:, None].expand_as(live)[live]
+    return values.new_zeros(len(live)).index_add(0, rows, values)

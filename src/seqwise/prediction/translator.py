@@ -179,19 +179,24 @@ class TranslatorPredictor:
                 result[row] = self._answer(texts[row], cut[row], found)
         return result
 
-    def losses(self, sources: Sequence[str], targets: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """-log P of each target given its source, in nats, and its symbols: (n,) each, <eos> included."""
+    def judge(self, sources: Sequence[str], targets: Sequence[str]) -> tuple[float, float]:
+        """Mean -log P of a target symbol given its source and those before it, in nats, and how many are the most probable.
+
+        Args:
+            sources: texts.
+            targets: as many translations; <eos> counts as a symbol.
+        """
         import torch
 
         examples = self.features.encode(sources, targets)
         assert examples.targets is not None
-        losses, order = np.zeros(len(examples)), np.argsort(examples.order, kind="stable")
+        order, totals = np.argsort(examples.order, kind="stable"), np.zeros(2)
         for start in range(0, len(order), TOGETHER):
-            indices = order[start : start + TOGETHER]
+            batch = examples.batch(order[start : start + TOGETHER]).to(self.network.bias.device)
             with torch.no_grad():
-                found = self.network.losses(examples.batch(indices).to(self.network.bias.device))
-            losses[indices] = found.double().cpu().numpy()
-        return losses, examples.targets.lengths
+                totals += [float(of.double().sum()) for of in self.network.judge(batch)]
+        symbols = len(examples.targets.ids)
+        return float(totals[0] / symbols), float(totals[1] / symbols)
 
     def _longest(self, symbols: int) -> int:
         """Of a target, <eos> included."""

@@ -161,6 +161,7 @@ def test_wrong_input_is_one_sentence_and_exit_code_2(folder, tmp_path):
         ),
         (("predict", folder, "hello"), "listens to .wav files"),
         (("predict", folder, "none.wav"), "none.wav"),
+        (("predict", folder, "--input", data, "--beam", "0"), "search.beam"),
         (("predict", folder, "--input", other), "2 channels"),
         (("predict", folder, "--input", data, "--priors", "A=0.5"), "--priors is for"),
     ]

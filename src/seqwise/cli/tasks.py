@@ -26,7 +26,7 @@ TAKEN = {  # task -> options that it takes, besides those that every task has
         *("--vectors", "--pretrain-vectors", "--freeze-vectors"),
     },
     "tag": {"--text", "--frames", "--label", "--imbalance", "--vectors", "--freeze-vectors", "--output"},
-    "transcribe": {"--frames", "--target", "--output"},
+    "transcribe": {"--frames", "--target", "--output", "--beam"},
     "translate": {"--text", "--target", "--output", "--beam", "--n-best"},
 }
 FURTHER: dict[str, Callable[[Mapping[str, Any]], None]] = {

@@ -32,6 +32,20 @@ def test_means_and_deviations_are_those_of_the_training_data() -> None:
         np.testing.assert_allclose(encoded, (row - mean) / deviation, rtol=1e-4, atol=1e-5)
 
 
+def test_robust_figures_do_not_see_a_few_spikes_and_clip_them() -> None:
+    random = np.random.default_rng(0)
+    training = [4000 + 20 * random.normal(size=(2000, 1))]
+    training[0][[5, 700]] = 700_000
+    features = FrameFeatures(FrameSettings(normalise="robust")).fit(training)
+    encoded = features.encode(training).values[:, 0]
+    assert encoded.max() == 10
+    kept = np.delete(encoded, [5, 700])
+    assert abs(kept.mean()) < 0.1
+    assert abs(kept.std() - 1) < 0.1
+    again = FrameFeatures.from_dict(json.loads(json.dumps(features.to_dict())))
+    np.testing.assert_array_equal(again.encode(training).values[:, 0], encoded)
+
+
 def test_each_sequence_can_be_normalised_by_itself() -> None:
     features = FrameFeatures(FrameSettings(normalise="sequence")).fit(rows())
     for encoded, row in zip(features.encode(rows(3, seed=1)), rows(3, seed=1), strict=True):

@@ -67,6 +67,8 @@ def reproduce(
         print_json(result.to_dict())
     elif result.table is not None:
         print_table(recipe, *result.table)
+        if result.chosen:
+            print(result.chosen)
         figures = [
             f"{name.replace('_', ' ')} {value:.3f}" for name, value in result.reference.items() if name != "source"
         ]

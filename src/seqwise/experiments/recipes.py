@@ -103,6 +103,7 @@ class Recipe(BaseModel):
         reference: the figure to compare with.
         configuration: sections as in a configuration file; what is left out is the default.
         variants: name -> what differs; the recipe then runs once for each, on each data set.
+        choose: figure by which the best variant is named, on validation data; its test figures are those of the recipe.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -115,6 +116,7 @@ class Recipe(BaseModel):
     reference: Reference
     configuration: dict[str, dict[str, Any]] = Field(default_factory=dict)
     variants: dict[str, Variant] = Field(default_factory=dict)
+    choose: str | None = None
 
     @property
     def data_sets(self) -> list[str]:
@@ -175,6 +177,7 @@ class Reproduction:
         interrupted: whether the person stopped it; the figures are those of the best model until then.
         runs: of a recipe with variants, each one's data, variant, validation and test figures, seconds and notes.
         table: header and rows, where one figure beside that of the reference does not say it.
+        chosen: a sentence on the variant that validation data chose, where they choose one.
     """
 
     recipe: str
@@ -185,6 +188,7 @@ class Reproduction:
     interrupted: bool = False
     runs: list[dict[str, Any]] = field(default_factory=list)
     table: tuple[list[str], list[list[str]]] | None = None
+    chosen: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of `seqwise reproduce --json`."""
@@ -195,6 +199,7 @@ class Reproduction:
             "seconds": round(self.seconds, 1),
             "folder": str(self.folder),
             **({"runs": self.runs} if self.runs else {}),
+            **({"chosen": self.chosen} if self.chosen else {}),
             "environment": environment(),
         }
 

@@ -20,6 +20,7 @@ from seqwise.models.spectra import Spectrum, slopes
 from seqwise.text.ragged import offsets_of
 
 LOWEST_SOUND = 2000.0  # steps a second from which one channel is taken for sound
+FURTHEST = 10.0  # deviations from the median, where normalisation is robust
 CHUNK = 2**20  # steps whose sums are taken at once
 
 
@@ -92,6 +93,28 @@ class FrameFeatures:
             return None
         return f"The frames have {frames.rate:g} steps a second and were resampled to {self.rate:g}."
 
+    def sentence(self) -> str:
+        """Say what a network reads."""
+        settings, spectrum = self.settings, self._spectrum
+        if spectrum is None:
+            said = f"{self.channels} channel{'s' * (self.channels != 1)}"
+        else:
+            kinds = f"logarithms of the energies of {settings.bands} mel bands"
+            if spectrum.coefficients is not None:
+                kinds = f"{settings.coefficients} mel-frequency cepstral coefficients of {settings.bands} bands"
+            window, hop = (1000 * steps / spectrum.rate for steps in (spectrum.window, spectrum.hop))
+            said = f"{kinds}, of {window:g} ms every {hop:g} ms at {spectrum.rate:,.0f} Hz"
+        said += {0: "", 1: ", with their slopes", 2: ", with their slopes and the slopes of these"}[settings.deltas]
+        by = {
+            "channel": "with the training data's mean and deviation",
+            "robust": "with the training data's median and quartiles",
+            "sequence": "with mean and deviation of its sequence",
+        }
+        normalised = f"; each normalised {by[settings.normalise]}" if settings.normalise != "none" else ""
+        stacked = f"; {settings.stack} steps are read as one" if settings.stack > 1 else ""
+        thinned = f"; one in {settings.stride} is read" if settings.stride > 1 else ""
+        return f"A step is {said}{normalised}{stacked}{thinned}."
+
     def to_dict(self) -> dict[str, Any]:
         """Return what the model folder keeps."""
         return {
@@ -145,8 +168,9 @@ class FrameFeatures:
         described = self._described(self._complete(frames))
         self._mean = np.zeros(described.channels, np.float32)
         self._deviation = np.ones(described.channels, np.float32)
-        if self.settings.normalise == "channel":
-            self._mean, self._deviation = _moments(described.values)
+        if self.settings.normalise in ("channel", "robust"):
+            learn = _moments if self.settings.normalise == "channel" else _quartiles
+            self._mean, self._deviation = learn(described.values)
         return self._normalised(described)
 
     def _decide(self, frames: Frames) -> None:
@@ -218,7 +242,9 @@ class FrameFeatures:
         assert frames.rate is not None
         assert self.rate is not None
         rows = [resampled(row, frames.rate, self.rate) for row in frames]
-        return replace(Frames.from_rows(rows, self.rate), names=frames.names, notes=frames.notes)
+        return replace(
+            frames, values=np.concatenate(rows), offsets=offsets_of([len(row) for row in rows]), rate=self.rate
+        )
 
     def _described(self, frames: Frames) -> Frames:
         """Spectra and slopes."""
@@ -235,6 +261,9 @@ class FrameFeatures:
         match self.settings.normalise:
             case "channel":
                 return replace(frames, values=(frames.values - self._mean) / self._deviation)
+            case "robust":
+                scaled = (frames.values - self._mean) / self._deviation
+                return replace(frames, values=np.clip(scaled, -FURTHEST, FURTHEST))
             case "sequence":
                 rows = []
                 for row in frames:
@@ -268,3 +297,10 @@ def _moments(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[
     deviation = np.sqrt(squares / count)
     constant = deviation <= 1e-6 * np.abs(mean)  # of a channel that does not vary only rounding is left
     return mean.astype(np.float32), np.where(constant | (deviation == 0), 1.0, deviation).astype(np.float32)
+
+
+def _quartiles(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Median of every channel of (N, D), and the deviation of a normal distribution with its quartiles, each (D,)."""
+    low, median, high = np.quantile(values, (0.25, 0.5, 0.75), axis=0)
+    deviation = (high - low) / 1.349
+    return median.astype(np.float32), np.where(deviation > 0, deviation, 1.0).astype(np.float32)

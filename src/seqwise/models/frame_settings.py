@@ -23,7 +23,9 @@ class FrameSettings(BaseModel):
         coefficients: of "mfcc", the zeroth among them.
         deltas: 1 adds the slopes of all channels over five steps, 2 also the slopes of these.
         normalise: "channel" subtracts the mean of the training data and divides by their deviation, channel by channel;
-            "sequence" does so with the figures of each sequence, "none" leaves the numbers as they are.
+            "robust" subtracts their median, divides by the deviation that their quartiles tell of, and keeps what is further
+            than 10 of these from zero at 10, for signals with senseless spikes; "sequence" uses mean and deviation of each
+            sequence, "none" leaves the numbers as they are.
         missing: a number that is missing is taken from the step before ("previous"; the training data's mean of the channel
             where there is none), from that mean ("mean"), or is an error ("refuse").
         stack: so many successive steps are read as one.
@@ -40,7 +42,7 @@ class FrameSettings(BaseModel):
     bands: int = Field(default=40, ge=2, le=256)
     coefficients: int = Field(default=13, ge=1, le=256)
     deltas: Literal[0, 1, 2] = 0
-    normalise: Literal["channel", "sequence", "none"] = "channel"
+    normalise: Literal["channel", "robust", "sequence", "none"] = "channel"
     missing: Literal["previous", "mean", "refuse"] = "previous"
     stack: int = Field(default=1, ge=1, le=100)
     stride: int = Field(default=1, ge=1, le=100)

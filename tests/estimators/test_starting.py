@@ -8,6 +8,7 @@ from seqwise.errors import ConfigurationError, ModelFolderError
 from seqwise.estimators import SequenceClassifier
 from seqwise.estimators.language import LanguageModel
 from seqwise.estimators.starting import StartingPoint, layer_groups
+from seqwise.models import RecurrentPart
 from seqwise.prediction import Predictor
 from seqwise.text import TextPipeline
 from seqwise.training import Callback
@@ -46,7 +47,7 @@ class Watching(Callback):
         self.before = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
 
     def on_step(self, run):
-        if run.step == 1:
+        if run.step == 1 and isinstance(run.model, RecurrentPart):
             groups = layer_groups(run.model)
             self.learned.append([all(parameter.requires_grad for parameter in group) for group in groups])
 
@@ -180,3 +181,28 @@ def test_a_learned_pipeline_learns_nothing_more(start):
     np.testing.assert_array_equal(
         encoded.ids, TextPipeline.from_dict(point.learned).encode(["a word of its own", *TEXTS]).ids
     )
+
+
+def test_a_language_model_goes_on_with_other_texts_where_it_was(start, tmp_path):
+    model, folder = start
+    others = [f"the {place} of a good day" for place in ("sun", "rain", "snow", "volcano")] * 6
+    watching = Watching()
+    again = LanguageModel(model={"start_from": folder, "bptt": 5}, training={**BRIEF, "epochs": 8})
+    again.fit(others, callbacks=[watching])
+    assert again.predictor_.pipeline.vocabulary.tokens == model.predictor_.pipeline.vocabulary.tokens
+    for name, tensor in model.predictor_.network.state_dict().items():
+        assert torch.equal(watching.before[f"network.{name}"], tensor), name
+    assert again.settings_.text.lowercase
+    assert again.settings_.model.bptt == 5
+    assert again.settings_.model.hidden_size == 8
+    assert again.perplexity(others) < model.perplexity(others)
+    again.save(tmp_path)
+    SequenceClassifier(start_from=str(tmp_path), **CLASSIFIER).fit(TEXTS, LABELS)
+
+
+def test_a_language_model_that_goes_on_keeps_its_layers(start):
+    _, folder = start
+    with pytest.raises(ConfigurationError, match=r"num_layers is 3.*has 2"):
+        LanguageModel(model={"start_from": folder, "num_layers": 3}, training=BRIEF).fit(TEXTS)
+    with pytest.raises(ConfigurationError, match=r"text\.unit"):
+        LanguageModel(text={"unit": "characters"}, model={"start_from": folder}, training=BRIEF).fit(TEXTS)

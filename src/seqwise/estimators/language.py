@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from seqwise.data.streams import Streams, Window
 from seqwise.errors import ConfigurationError, DataError
 from seqwise.estimators.sections import section_from
+from seqwise.estimators.starting import StartingPoint, slower_below
 from seqwise.models import LanguageNetwork, LanguageSettings, SavedLanguageModel
 from seqwise.prediction import FolderContent, write_folder
 from seqwise.prediction.language import LanguagePredictor, ScoredText
@@ -154,11 +155,7 @@ class LanguageModel(BaseEstimator):
         held: Sequence[Any] | None = None if validation_data is None else _texts(validation_data)
         if held is None and self.validation:
             texts, held = split_end(texts, self.validation)
-        if "end_mark" not in sections.text.model_fields_set:
-            sections = LanguageSections(
-                sections.text.model_copy(update={"end_mark": len(texts) > 1}), sections.model, sections.training
-            )
-        pipeline = TextPipeline(sections.text)
+        sections, pipeline, beginning = _begin(sections, several=len(texts) > 1)
         symbols = pipeline.fit_stream(texts)
         if len(symbols) < 2:
             raise DataError("a language model needs more than one symbol to learn from")
@@ -166,7 +163,10 @@ class LanguageModel(BaseEstimator):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             network = LanguageNetwork(sections.model, len(pipeline.vocabulary))
-        network.start_from_shares(torch.from_numpy(np.bincount(symbols, minlength=len(pipeline.vocabulary))))
+        if beginning is None:
+            network.start_from_shares(torch.from_numpy(np.bincount(symbols, minlength=len(pipeline.vocabulary))))
+        else:
+            network.load_state_dict(beginning.network.state_dict())
         self.settings_ = LanguageSections(pipeline.settings, sections.model, settings)
         self.predictor_ = LanguagePredictor(self._content(pipeline), SavedLanguageModel(network, pipeline))
         start = self.predictor_.start
@@ -192,10 +192,12 @@ class LanguageModel(BaseEstimator):
             lambda model, window: model(window),
             settings=settings,
             validate=None if watched is None else validate,
+            parameter_groups=None if beginning is None else slower_below(sections.model.rate_divisor),
             callbacks=[*([Progress(verbose=True)] if self.verbose else []), *callbacks],
             folder=None if folder is None else Path(folder),
             resume=resume,
-            fingerprint=hashlib.sha256(symbols.tobytes()).hexdigest()[:16],
+            fingerprint=hashlib.sha256(symbols.tobytes()).hexdigest()[:16]
+            + ("" if beginning is None else beginning.mark),
         )
         network.eval()
         self.fit_history_, self.history_ = history, history.epochs
@@ -303,6 +305,24 @@ def split_end(texts: Sequence[Any], share: float) -> tuple[Sequence[Any], Sequen
     if not 0 < cut < len(whole):
         raise DataError("there is not enough text to hold a part back for validation: set data.validation to 0")
     return [whole[:cut]], [whole[cut:]]
+
+
+def _begin(sections: LanguageSections, *, several: bool) -> tuple[LanguageSections, TextPipeline, StartingPoint | None]:
+    """What a fit begins with: its sections, how it reads, and the language model from which it goes on.
+
+    Args:
+        sections: as a person set them.
+        several: whether there is more than one text: then the model learns where they end.
+    """
+    if sections.model.start_from is not None:
+        beginning = StartingPoint.load(sections.model.start_from)
+        text = beginning.check_text(sections.text)
+        decided = LanguageSections(text, beginning.go_on(sections.model), sections.training)
+        return decided, beginning.pipeline(text), beginning
+    if "end_mark" not in sections.text.model_fields_set:
+        text = sections.text.model_copy(update={"end_mark": several})
+        sections = LanguageSections(text, sections.model, sections.training)
+    return sections, TextPipeline(sections.text), None
 
 
 def _texts(X: Iterable[Any]) -> list[Any]:

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import ValidationError
 from torch import nn
 
 from seqwise.errors import ConfigurationError
 from seqwise.estimators.choices import Profile, choose
 from seqwise.estimators.sections import Sections, with_choices
-from seqwise.models import LanguageNetwork, ModelSettings, RecurrentPart
+from seqwise.models import LanguageNetwork, LanguageSettings, ModelSettings, RecurrentPart
 from seqwise.models.transformer import TransformerEncoder
 from seqwise.prediction.language import LanguagePredictor
 from seqwise.text import Ragged, TextPipeline, TextSettings
@@ -26,6 +28,11 @@ OF_THE_TASK = frozenset({"max_length", "keep"})
 """What a task may decide about its texts although it reads them as the language model does."""
 SIZES = frozenset({"embedding_size", "hidden_size", "num_layers"})
 """What has no default where the data decide."""
+OF_THE_LANGUAGE_MODEL = (
+    *("encoder", "cell", "embedding_size", "hidden_size", "num_layers", "heads", "context"),
+    *("tie_weights", "softmax", "cutoffs"),
+)
+"""What a fit that goes on cannot decide any more."""
 SLANTED: dict[str, Any] = {"schedule": "linear", "warmup": 0.1}
 """The slanted triangular learning rate: a short way up, a long way down."""
 AFTER = 3  # epochs in which every layer is learned, where nobody says how many there are
@@ -125,6 +132,28 @@ class StartingPoint:
                 )
         return self.text.model_copy(update={name: getattr(given, name) for name in OF_THE_TASK})
 
+    def go_on(self, given: LanguageSettings) -> LanguageSettings:
+        """The settings of a language model that goes on with other texts: regularisation and windows may change.
+
+        Args:
+            given: as a person set them; what nobody set is as it was.
+
+        Raises:
+            ConfigurationError: a person asked for other layers than there are.
+        """
+        before = self.network.settings
+        for name in given.model_fields_set.intersection(OF_THE_LANGUAGE_MODEL):
+            asked, value = getattr(given, name), getattr(before, name)
+            if asked != value:
+                raise ConfigurationError(
+                    f"model.{name} is {asked}, and the language model in {self.folder} has {value}: leave it out"
+                )
+        changes = {"rate_divisor": given.rate_divisor} | {name: getattr(given, name) for name in given.model_fields_set}
+        try:
+            return LanguageSettings.model_validate({**before.model_dump(), **changes})
+        except ValidationError as error:
+            raise ConfigurationError(f"model: {error.errors(include_url=False)[0]['msg']}") from None
+
     @torch.no_grad()
     def give(self, part: RecurrentPart) -> None:
         """Start embedding and layers of a new recurrent part from those of the language model, in place."""
@@ -206,12 +235,25 @@ def layer_groups(part: RecurrentPart) -> list[list[nn.Parameter]]:
     return [head, *reversed(groups), *below]
 
 
+def language_groups(network: LanguageNetwork) -> list[list[nn.Parameter]]:
+    """The parameters of a language model from the top to the bottom: softmax, each layer, embedding."""
+    bottom = list(network.embedding.parameters())
+    if network.transformer is None:
+        groups = [list(layer.parameters()) for layer in network.layers]
+    else:
+        bottom += network.transformer.project.parameters()
+        groups = [list(block.parameters()) for block in network.transformer.blocks]
+        groups[-1] += network.transformer.norm.parameters()
+    known = {id(parameter) for group in [bottom, *groups] for parameter in group}
+    return [[p for p in network.parameters() if id(p) not in known], *reversed(groups), bottom]
+
+
 def slower_below(divisor: float) -> Callable[[nn.Module], Sequence[dict[str, Any]]]:
     """Groups for the optimiser, each of which learns `divisor` times slower than the one above it."""
 
-    def groups(part: nn.Module) -> list[dict[str, Any]]:
-        assert isinstance(part, RecurrentPart)
-        return [{"params": group, "factor": divisor**-depth} for depth, group in enumerate(layer_groups(part))]
+    def groups(module: nn.Module) -> list[dict[str, Any]]:
+        from_top = layer_groups(module) if isinstance(module, RecurrentPart) else language_groups(_network_of(module))
+        return [{"params": group, "factor": divisor**-depth} for depth, group in enumerate(from_top)]
 
     return groups
 
@@ -264,6 +306,14 @@ class _LearnedPipeline(TextPipeline):
 
     def fit_encode(self, texts: Iterable[Any], *, folder: str | Path | None = None) -> Ragged:
         return self.encode(texts, folder=folder)
+
+    def fit_stream(self, texts: Iterable[Any]) -> NDArray[np.int32]:
+        return self.encode_stream(texts)
+
+
+def _network_of(module: nn.Module) -> LanguageNetwork:
+    """The language model in what carries its state."""
+    return next(part for part in module.modules() if isinstance(part, LanguageNetwork))
 
 
 def _default(name: str) -> Any:

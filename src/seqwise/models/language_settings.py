@@ -17,6 +17,9 @@ class LanguageSettings(BaseModel):
     With its regularisation at the published values it is the AWD-LSTM of Merity et al. 2018 (arXiv:1708.02182).
 
     Attributes:
+        start_from: folder of a language model with which the fit goes on, on other texts: vocabulary, layers and softmax are
+            as there (ULMFiT: Howard and Ruder 2018).
+        rate_divisor: with it, each layer is learned so many times slower than the one above it.
         encoder: "recurrent" layers, or a "transformer", whose steps see only what was before them.
         cell: name of a cell of the library.
         embedding_size: D.
@@ -45,6 +48,8 @@ class LanguageSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    start_from: str | None = Field(default=None, min_length=1)
+    rate_divisor: float = Field(default=2.6, ge=1, allow_inf_nan=False)
     encoder: Literal["recurrent", "transformer"] = "recurrent"
     cell: str = "lstm"
     embedding_size: int = Field(default=256, ge=1)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from seqwise.data.examples import Text, load_examples
 from seqwise.data.tables import Table
 
@@ -33,8 +31,8 @@ class TextPairs:
 
     def take(self, numbers: Sequence[int]) -> TextPairs:
         """The pairs of these numbers, in their order."""
-        parts = ([of[i] for i in numbers] for of in (self.sources, self.targets))
-        return TextPairs(*parts, [self.rows[i] for i in numbers])
+        sources, targets = ([of[i] for i in numbers] for of in (self.sources, self.targets))
+        return TextPairs(sources, targets, [self.rows[i] for i in numbers])
 
 
 def find_pair_columns(table: Table, source: str | None, target: str | None) -> tuple[str, str]:
@@ -60,8 +58,8 @@ def read_pairs(table: Table, source: str, target: str) -> TextPairs:
     Raises:
         DataError: a text is missing, empty, or no text; names the row.
     """
-    sides = [[_joined(text) for text in load_examples(table, column).texts] for column in (source, target)]
-    return TextPairs(*sides, np.arange(len(sides[0])).tolist())
+    sources, targets = ([_joined(text) for text in load_examples(table, column).texts] for column in (source, target))
+    return TextPairs(sources, targets, list(range(len(sources))))
 
 
 def _joined(text: Text) -> str:

@@ -108,7 +108,7 @@ def attention_pictures(answers: Sequence[Translated], limit: int = PICTURES) -> 
         answers: of a model with attention; without it there are no pictures.
         limit: how many at most.
     """
-    fitting = []
+    fitting: list[str] = []
     for of in answers:
         best = of.answers[0]
         if best.attention is not None and 5 <= len(best.symbols) <= WIDEST and len(of.symbols) <= WIDEST:
@@ -151,15 +151,15 @@ def _draw_cells(axes: Any, weights: np.ndarray) -> None:
     from matplotlib.patches import Rectangle
 
     gap = 1 / CELL
+    shares = weights.astype(float).clip(0.0, 1.0)
     for row, column in np.ndindex(weights.shape):
-        share = float(min(max(weights[row, column], 0.0), 1.0))
         axes.add_patch(
             Rectangle(
                 (column + gap, row + gap),
                 1 - 2 * gap,
                 1 - 2 * gap,
                 facecolor=MODEL,
-                alpha=round(0.04 + 0.96 * share, 3),
+                alpha=round(0.04 + 0.96 * float(shares[row, column]), 3),
                 lw=0,
             )
         )

@@ -65,8 +65,8 @@ class WordTranslation:
         examples = features.encode(sources, targets)
         assert examples.targets is not None
         sizes = (len(features.source.vocabulary), len(features.target.vocabulary))
-        rows = ([row[:-1] for row in of] for of in (examples.source, examples.targets))
-        words, logs = _translations(*rows, *sizes)
+        of_source, of_target = ([row[:-1] for row in of] for of in (examples.source, examples.targets))
+        words, logs = _translations(of_source, of_target, *sizes)
         ids, size = examples.targets.ids.astype(np.int64), sizes[1]
         # <eos> of one text stands before the first word of the next: it begins texts too.
         bigrams, counts = np.unique(ids[:-1] * size + ids[1:], return_counts=True)
@@ -167,8 +167,8 @@ def _translations(
     for _ in range(ROUNDS):
         weights = table[pair]
         weights /= np.repeat(np.add.reduceat(weights, first), per_word)
-        table = np.bincount(pair, weights, minlength=len(keys))
-        table /= np.bincount(of_source, table, minlength=source_size)[of_source]
+        counts = np.bincount(pair, weights, minlength=len(keys))
+        table = counts / np.bincount(of_source, counts, minlength=source_size)[of_source]
     order = np.lexsort((-table, of_source))
     rank = np.arange(len(keys)) - np.searchsorted(of_source[order], of_source[order])
     kept = order[rank < CANDIDATES]

@@ -225,15 +225,16 @@ def test_frames_bring_their_names_and_their_rate():
 
 def test_the_end_of_each_series_is_held_back_and_never_its_middle():
     rows = [np.arange(100.0)[:, None], np.arange(10.0)[:, None]]
-    kept, beside, (held, others) = held_end(rows, rows, 0.2, 6)
+    kept, beside, (held, others) = held_end(rows, rows, 0.2, memory=8, horizon=6)
     assert kept[0][-1] == 79
-    assert held[0][0] == 80
+    assert held[0][0] == 72, "the first forecast looks back on what was learned from"
+    assert histories(held, None, memory=8, horizon=6).true[0, 0] == 80
     assert [len(row) for row in kept] == [80, 10], "what is too short to be cut stays whole"
     assert beside is not None
     assert others is not None
     assert len(held) == len(others) == 1
     with pytest.raises(DataError, match="no series is long enough"):
-        held_end(rows[1:], None, 0.2, 6)
+        held_end(rows[1:], None, 0.2, memory=8, horizon=6)
 
 
 def test_no_step_is_forecast_twice_and_none_is_seen_before():

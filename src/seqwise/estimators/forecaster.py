@@ -144,7 +144,7 @@ class SequenceForecaster(BaseEstimator):
                 raise DataError("the validation series have other channels or known inputs than the training series")
             held = others, theirs
         elif self.validation:
-            rows, beside, held = held_end(rows, beside, self.validation, model.memory + model.horizon)
+            rows, beside, held = held_end(rows, beside, self.validation, memory=model.memory, horizon=model.horizon)
         names = list(names or _numbered("channel", rows[0].shape[1]))
         scale = SeriesScale.of(rows, names, model.difference, rate)
         known_scale = None
@@ -289,32 +289,37 @@ class SequenceForecaster(BaseEstimator):
 
 
 def held_end(
-    rows: list[np.ndarray], beside: list[np.ndarray] | None, share: float, least: int
+    rows: list[np.ndarray], beside: list[np.ndarray] | None, share: float, *, memory: int, horizon: int
 ) -> tuple[list[np.ndarray], list[np.ndarray] | None, tuple[list[np.ndarray], list[np.ndarray] | None]]:
     """Cut the end of each series off: what is left of series and known inputs, and what is held back of both.
+
+    What is held back begins with the `memory` steps before it, on which the first forecast looks back.
 
     Args:
         rows: series.
         beside: their known inputs, or None.
-        share: of the steps, above 0 and below 1.
-        least: steps that an end needs to be of use; a series of which less would be held back stays whole.
+        share: of the steps, above 0 and below 1; at least `horizon` of them. A series of which less would be left than is
+            held back stays whole.
+        memory: steps that each forecast looks back.
+        horizon: steps that it looks ahead.
 
     Raises:
         DataError: `share` is no share, or no series is long enough.
     """
     if not 0 < share < 1:
         raise DataError(f"validation is the share of the data held back, from 0 to below 1, got {share}")
-    ends = [max(round(share * len(row)), least) for row in rows]
-    chosen = {i for i, row in enumerate(rows) if 2 * ends[i] <= len(row)}
+    ends = [max(round(share * len(row)), horizon) for row in rows]
+    chosen = {i for i, row in enumerate(rows) if len(row) >= ends[i] + max(memory, ends[i])}
     if not chosen:
         raise DataError(
-            f"no series is long enough to hold its end of {least} steps (model.window or lags, difference and horizon) "
-            "back for validation: make these smaller, or give validation data"
+            f"no series is long enough to hold its end back for validation: forecasts look {memory} steps back "
+            f"(model.window or lags, and difference, or a season) and {horizon} ahead (model.horizon); make these smaller, or "
+            "give validation data"
         )
 
     def cut(parts: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
         left = [part[: len(part) - ends[i]] if i in chosen else part for i, part in enumerate(parts)]
-        return left, [part[len(part) - ends[i] :] for i, part in enumerate(parts) if i in chosen]
+        return left, [part[len(part) - ends[i] - memory :] for i, part in enumerate(parts) if i in chosen]
 
     kept, held = cut(rows)
     if beside is None:

@@ -13,6 +13,7 @@ from seqwise.data import DataSettings, DataSource, Frames, resolve
 from seqwise.data.series import Series, read_series, series_columns
 from seqwise.data.tables import Chunk
 from seqwise.estimators import SequenceForecaster
+from seqwise.estimators.autoregression import find_period
 from seqwise.estimators.forecaster import TRAINING_DEFAULTS, held_end
 from seqwise.estimators.forecaster_fitting import histories
 from seqwise.evaluation.forecast_baseline import LINEAR, ForecastBaseline
@@ -62,7 +63,7 @@ class ForecastingTask(Task):
         "steps is fed its own output. The scaled error (MASE, Hyndman and Koehler 2006) is the mean absolute error over "
         "that of repeating the season before (or the last value) one step ahead in training. Ranges are 95% bootstrap "
         "intervals over forecasts, which are somewhat too narrow where forecasts of one series depend on each other. The "
-        "bounds of forecasts are measured on the validation data: their coverage there says little, that on test data counts."
+        "bounds of forecasts are measured on the validation data: their coverage there says little, that on test data does."
     )
     watched: ClassVar[Mapping[str, str]] = {"mae": "mean absolute error", "rmse": "root mean squared error"}
     use = ("seqwise predict {folder} --input series.csv --horizon 12",)
@@ -85,8 +86,9 @@ class ForecastingTask(Task):
         """See `Task.hold_back`: the end of each series."""
         model = settings.model
         rows, beside = list(examples.values), None if examples.known is None else list(examples.known)
+        memory = max(model.memory, model.period or find_period(complete(rows)[0]))
         kept, kept_beside, (held, held_beside) = held_end(
-            rows, beside, settings.data.validation, model.memory + model.horizon
+            rows, beside, settings.data.validation, memory=memory, horizon=model.horizon
         )
         return _like(examples, kept, kept_beside), _like(examples, held, held_beside)
 
@@ -141,6 +143,8 @@ class ForecastingTask(Task):
         rows, _ = complete(examples.values)
         beside = None if examples.known is None else complete(examples.known)[0]
         memory = max(settings.memory, predictor.period)
+        if max(map(len, rows)) < memory + settings.horizon:
+            memory = settings.memory  # then there is no last season to compare with
         chosen = histories(rows, beside, memory=memory, horizon=settings.horizon, most=MOST)
         said = predictor.predict(*chosen.asked)
         theirs = {} if baseline is None else baseline.forecasts(*chosen.asked)
@@ -159,7 +163,8 @@ class ForecastingTask(Task):
     def measured(self, block: Mapping[str, Any], split: str) -> str:
         """See `Task.measured`."""
         channels = f"{block['channels']} channel{'s' * (block['channels'] != 1)}"
-        return f"{block['forecasts']:,} forecasts of {block['horizon']} steps of {block['series']:,} {split} series ({channels})"
+        of = f"{block['series']:,} {split} series of {channels}"
+        return f"{block['forecasts']:,} forecasts of {block['horizon']} steps, {of}"
 
     def describe(self, model: SequenceForecaster, settings: Any) -> str:
         """See `Task.describe`."""

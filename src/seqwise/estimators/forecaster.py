@@ -313,8 +313,8 @@ def held_end(
     if not chosen:
         raise DataError(
             f"no series is long enough to hold its end back for validation: forecasts look {memory} steps back "
-            f"(model.window or lags, and difference, or a season) and {horizon} ahead (model.horizon); make these smaller, or "
-            "give validation data"
+            f"(model.window or lags, and difference, or a season) and {horizon} ahead (model.horizon); make these smaller, "
+            "or give validation data"
         )
 
     def cut(parts: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:

@@ -180,7 +180,8 @@ def _against(true: np.ndarray, said: np.ndarray, name: str, key: str) -> str:
 
 def _histogram(true: np.ndarray, said: np.ndarray, name: str, key: str) -> str:
     error = said - true
-    edges = np.linspace(*np.quantile(error, [0.001, 0.999]), 31) if np.ptp(error) > 0 else np.array([-0.5, 0.5])
+    low, high = np.quantile(error, [0.001, 0.999]).tolist()
+    edges = np.linspace(low, high, 31) if high > low else np.array([low - 0.5, low + 0.5])
     counts, edges = np.histogram(error, edges)
     with rules(key):
         figure = new_figure(WIDTH, HEIGHT)

@@ -5,7 +5,7 @@ Axis letters: n examples, K targets, R resamples.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -131,7 +131,7 @@ def quick_regression_figures(
 def regression_metrics(
     targets: ArrayLike,
     predictions: ArrayLike,
-    baselines: dict[str, ArrayLike] | None = None,
+    baselines: Mapping[str, ArrayLike] | None = None,
     *,
     names: Sequence[str],
     groups: Sequence[np.ndarray],

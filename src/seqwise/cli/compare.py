@@ -28,7 +28,13 @@ def compare(
         str | None,
         typer.Option(help="Only these treatments (or cells, or models): A,B,C; all is the default.", metavar="NAMES"),
     ] = None,
-    text: Annotated[str | None, typer.Option(help="Column of the sequences.", metavar="COL")] = None,
+    text: Annotated[
+        list[str] | None, typer.Option(help="Column of the sequences; several are joined into one.", metavar="COL")
+    ] = None,
+    frames: Annotated[
+        list[str] | None,
+        typer.Option(help="Column of numbers instead of texts; several are joined channel by channel.", metavar="COL"),
+    ] = None,
     label: Annotated[str | None, typer.Option(help="Column of the classes.", metavar="COL")] = None,
     weight: Annotated[str | None, typer.Option(help="Column of sample weights.", metavar="COL")] = None,
     test: Annotated[
@@ -78,6 +84,7 @@ def compare(
         set_ or (),
         {
             "data.text": text,
+            "data.frames": frames,
             "data.label": label,
             "data.weight": weight,
             "training.device": device,

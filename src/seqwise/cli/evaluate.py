@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from seqwise.cli.console import class_table, confusion_table, metrics_table, print_json, say
-from seqwise.cli.options import Device, Json, ModelFolder
+from seqwise.cli.options import Device, Json, ModelFolder, joined_columns
 from seqwise.cli.tasks import evaluate_task, refuse_options
 
 
@@ -21,8 +21,9 @@ def evaluate(
             show_default=False,
         ),
     ],
-    text: Annotated[
-        str | None, typer.Option(help="Column of the sequences, if not as in training.", metavar="COL")
+    texts: Annotated[
+        list[str] | None,
+        typer.Option("--text", help="Column of the sequences, if not as in training.", metavar="COL"),
     ] = None,
     label: Annotated[
         str | None, typer.Option(help="Column of the classes, if not as in training.", metavar="COL")
@@ -61,7 +62,7 @@ def evaluate(
     from seqwise.experiments.evaluation import run_evaluation
     from seqwise.prediction import task_of
 
-    task = task_of(folder)
+    task, text = task_of(folder), joined_columns(texts)
     if adapt is not None and task != "lm":
         raise ConfigurationError("--adapt is for language models")
     if adapt is not None and not 0 < adapt < 1000:
@@ -74,7 +75,7 @@ def evaluate(
         return
     if target is not None:
         raise ConfigurationError("--target is not for classification: name the column of the classes by --label")
-    outcome = run_evaluation(folder, data, text=text, label=label, save=save, device=device, say=say)
+    outcome = run_evaluation(folder, data, text=text, frames=frames, label=label, save=save, device=device, say=say)
     if json:
         print_json(outcome.metrics)
         return

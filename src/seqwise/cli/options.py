@@ -24,3 +24,8 @@ Set = Annotated[
     typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Set one configuration key; may be repeated."),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the model that is there.", show_default=False)]
+
+
+def joined_columns(names: list[str] | None) -> str | None:
+    """The column of texts that an option names, which may be given several times: those columns are joined."""
+    return " + ".join(names) if names else None

@@ -39,7 +39,9 @@ def train(
             metavar="classify|tag|lm|generate|transcribe",
         ),
     ] = "classify",
-    text: Annotated[str | None, typer.Option(help="Column of the sequences.", metavar="COL")] = None,
+    text: Annotated[
+        list[str] | None, typer.Option(help="Column of the sequences; several are joined into one.", metavar="COL")
+    ] = None,
     frames: Annotated[
         list[str] | None,
         typer.Option(help="Column of numbers instead of texts; several are joined channel by channel.", metavar="COL"),
@@ -92,6 +94,15 @@ def train(
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="wide_deep, recurrent or linear: model.architecture.", metavar="NAME")
+    ] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="recurrent or transformer: model.encoder.", metavar="NAME", show_default=False)
+    ] = None,
+    start_from: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder of a language model to start from: model.start_from.", metavar="DIR", show_default=False
+        ),
     ] = None,
     vectors: Annotated[
         str | None, typer.Option(help="File of word vectors to start from: model.vectors.", metavar="FILE")
@@ -157,7 +168,9 @@ def train(
       seqwise train tweets.csv --text tweet --label tone --out m --pretrain-vectors --unlabelled more.txt
       seqwise train names.tsv --text name --label sex --out m --time-budget 5m --set model.cell=gru
       seqwise train conll2003 --task tag --test conll2003 --out ner --vectors glove.6B.100d.top50k.txt.xz
+      seqwise train spoken_digits --frames samples --label label --out digits
       seqwise train tinyshakespeare --task lm --out lm --set text.unit=characters
+      seqwise train reviews.csv --text review --label sentiment --out m --start-from lm
       seqwise train names_language --task generate --label label --target name --out names
       seqwise train an4 --task transcribe --test an4 --out speech --set frames.rate=100
     """
@@ -170,6 +183,8 @@ def train(
             "data.target": target,
             "data.weight": weight,
             "model.architecture": model,
+            "model.encoder": encoder,
+            "model.start_from": start_from,
             "model.pretrain_vectors": pretrain_vectors,
             "model.vectors": vectors,
             "model.freeze_vectors": freeze_vectors,
@@ -188,6 +203,8 @@ def train(
             "--cost": cost,
             "--calibrate": None if calibrate == "auto" else calibrate,
             "--model": model,
+            "--encoder": encoder,
+            "--start-from": start_from,
             "--vectors": vectors,
             "--pretrain-vectors": pretrain_vectors,
             "--unlabelled": unlabelled,
@@ -213,6 +230,8 @@ def train(
             "data.frames": frames,
             "data.weight": weight,
             "model.architecture": model,
+            "model.encoder": encoder,
+            "model.start_from": start_from,
             "data.unlabelled": unlabelled,
             "model.vectors": vectors,
             "model.pretrain_vectors": pretrain_vectors,
@@ -246,7 +265,8 @@ def train(
             part_table(outcome.parts)
         print(outcome.verdict)
         print(f"\nReport:  {out / 'report.html'}")
-        print(f'Predict: seqwise predict {out} "a text of yours"')
+        example = "recording.wav" if outcome.reads_frames else '"a text of yours"'
+        print(f"Predict: seqwise predict {out} {example}")
         if not test:
             print(f"Test:    seqwise evaluate {out} TEST_DATA")
     if outcome.interrupted:

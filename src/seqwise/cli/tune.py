@@ -23,7 +23,13 @@ def tune(
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Folder for the trials and the best.", show_default=False)
     ],
-    text: Annotated[str | None, typer.Option(help="Column of the sequences.", metavar="COL")] = None,
+    text: Annotated[
+        list[str] | None, typer.Option(help="Column of the sequences; several are joined into one.", metavar="COL")
+    ] = None,
+    frames: Annotated[
+        list[str] | None,
+        typer.Option(help="Column of numbers instead of texts; several are joined channel by channel.", metavar="COL"),
+    ] = None,
     label: Annotated[str | None, typer.Option(help="Column of the classes.", metavar="COL")] = None,
     weight: Annotated[str | None, typer.Option(help="Column of sample weights.", metavar="COL")] = None,
     budget: Annotated[str, typer.Option(help="Time for the search: 90s, 30m, 2h.", metavar="TIME")] = "30m",
@@ -64,6 +70,7 @@ def tune(
         set_ or (),
         {
             "data.text": text,
+            "data.frames": frames,
             "data.label": label,
             "data.weight": weight,
             "training.device": device,

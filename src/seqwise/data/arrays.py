@@ -98,6 +98,17 @@ class ArrayTable(Table):
         return offsets_of(lengths)
 
 
+def load_array(path: Path) -> NDArray[Any]:
+    """The one array of a .npy file.
+
+    Raises:
+        FileError: it cannot be read, or holds Python objects.
+    """
+    if not path.exists():
+        raise FileError(f"there is no file {path}")
+    return _loaded(path, path)[ONLY]
+
+
 def _loaded(file: Path, path: Path) -> dict[str, NDArray[Any]]:
     """Name -> array, each with at least one axis."""
     try:

@@ -11,6 +11,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from seqwise.data.frames import Frames
 from seqwise.data.labels import find_separator, label_name, label_set
 from seqwise.data.tables import Table
 from seqwise.errors import DataError
@@ -95,7 +96,7 @@ class Examples:
     """What a classifier learns from.
 
     Attributes:
-        texts: strings, or lists of strings; a `StreamedColumn` if the file is large.
+        texts: strings, or lists of strings; a `StreamedColumn` if the file is large; or `Frames`.
         labels: (rows,) strings; tuples of strings, sorted, where an example may have several labels; None if no label column
             was asked for.
         weights: (rows,) float64, finite and not negative, or None.
@@ -103,7 +104,7 @@ class Examples:
         separator: of several labels in one text of the label column; None where they are lists, or each is one.
     """
 
-    texts: Sequence[Text]
+    texts: Sequence[Any]
     labels: NDArray[np.object_] | None
     weights: NDArray[np.float64] | None
     name: str
@@ -122,22 +123,24 @@ class Examples:
 
 def load_examples(
     table: Table,
-    text: str,
+    text: str | None,
     label: str | None = None,
     weight: str | None = None,
     *,
     separator: str | None = None,
+    frames: Frames | None = None,
     stream_above: int = STREAM_ABOVE,
 ) -> Examples:
     """Reads and checks the columns that are needed, in one pass.
 
     Args:
         table: where from.
-        text: column of the texts (strings, or lists of strings).
+        text: column of the texts (strings, or lists of strings); None reads none.
         label: column of the classes, of any type, see `label_name`; or of lists of labels.
         separator: of several labels in one text of the label column; None takes the text as one label, "auto" looks whether
             there evidently are several, see `find_separator`.
         weight: column of the sample weights.
+        frames: the examples themselves where they are no texts: one for each row.
         stream_above: bytes of text above which the texts stay on disk and are read again in every pass.
 
     Raises:
@@ -145,25 +148,27 @@ def load_examples(
             first such row and says how many there are.
         FileError: if the file cannot be read.
     """
-    table.require(text, "text column")
-    columns = [text]
-    for column, what in ((label, "label column"), (weight, "weight column")):
+    if text is None and frames is None:
+        raise ValueError("there is neither a column of texts nor frames")
+    columns: list[str] = []
+    for column, what in ((text, "text column"), (label, "label column"), (weight, "weight column")):
         if column is not None:
             table.require(column, what)
             columns.append(column)
-    texts: list[Text] | None = []
+    texts: list[Text] | None = [] if frames is None else None
     size = count = 0
     names: dict[Label, Label] = {}  # one object a class, or a set of labels, however many rows have it
     labels: list[Label | None] = []
     weights = array("d")
     problems, stated = _Problems(table), None if separator == AUTO else separator
     for chunk in table.iter_chunks(columns=list(dict.fromkeys(columns))):
-        for row, value in enumerate(chunk[text], count):
-            size += _checked_text(value, row, text, problems)
-        if texts is not None:
-            texts += chunk[text]
-            if size > stream_above:
-                texts = None
+        if text is not None:
+            for row, value in enumerate(chunk[text], count):
+                size += _checked_text(value, row, text, problems)
+            if texts is not None:
+                texts += chunk[text]
+                if size > stream_above:
+                    texts = None
         if label is not None:
             labels += [
                 _checked_label(value, row, label, stated, names, problems)
@@ -173,7 +178,7 @@ def load_examples(
             weights.extend(
                 _checked_weight(value, row, weight, problems) for row, value in enumerate(chunk[weight], count)
             )
-        count += len(chunk[text])
+        count += len(next(iter(chunk.values()), ()))
     if count == 0:
         raise DataError(f"{table.name} has columns but no rows")
     if separator == AUTO:
@@ -185,12 +190,21 @@ def load_examples(
     if weight is not None and not any(weights):
         raise DataError(f"{table.name}: all weights in column {weight!r} are zero")
     return Examples(
-        texts=StreamedColumn(table, text, count) if texts is None else texts,
+        texts=_examples(table, text, count, texts, frames),
         labels=None if label is None else np.fromiter(labels, dtype=object, count=count),
         weights=None if weight is None else np.array(weights, dtype=np.float64),
         name=table.name,
         separator=stated,
     )
+
+
+def _examples(
+    table: Table, text: str | None, count: int, texts: list[Text] | None, frames: Frames | None
+) -> Sequence[Any]:
+    if frames is not None:
+        return frames
+    assert text is not None
+    return StreamedColumn(table, text, count) if texts is None else texts
 
 
 class _Problems:

@@ -33,6 +33,7 @@ class Frames(Sequence[NDArray[np.float32]]):
         rate: steps a second; None where it is not known or means nothing.
         names: of the D channels, or None.
         notes: sentences on what had to be done to read them (sounds resampled, say).
+        sources: the file of each sequence, where it has one of its own.
     """
 
     values: NDArray[np.float32]
@@ -40,6 +41,7 @@ class Frames(Sequence[NDArray[np.float32]]):
     rate: float | None = None
     names: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    sources: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2:
@@ -111,7 +113,14 @@ class Frames(Sequence[NDArray[np.float32]]):
         offsets = offsets_of(self.lengths[rows])
         # Step j of the result comes from where its sequence begins here, shifted by j's place within the sequence.
         source = np.repeat(self.offsets[rows] - offsets[:-1], np.diff(offsets)) + np.arange(offsets[-1])
-        return replace(self, values=self.values[source], offsets=offsets, notes=())
+        sources = None if self.sources is None else tuple(self.sources[row] for row in rows.tolist())
+        return replace(self, values=self.values[source], offsets=offsets, sources=sources)
+
+    def describe(self, index: int) -> str:
+        """A sequence in words: the name of its file and how long it is."""
+        steps = int(self.lengths[index])
+        size = f"{steps:,} step{'s' * (steps != 1)}" + (f", {steps / self.rate:.2f} s" if self.rate else "")
+        return size if self.sources is None else f"{self.sources[index]}: {size}"
 
     def padded(self) -> NDArray[np.float32]:
         """(n, T, D) with zeros behind the shorter sequences."""
@@ -135,7 +144,11 @@ class Frames(Sequence[NDArray[np.float32]]):
                 raise DataError(f"frames of {first.rate} and of {part.rate} steps a second cannot be joined")
         notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
         offsets = offsets_of(np.concatenate([part.lengths for part in parts]))
-        return replace(first, values=np.concatenate([part.values for part in parts]), offsets=offsets, notes=notes)
+        sources = None
+        if all(part.sources is not None for part in parts):
+            sources = tuple(name for part in parts for name in part.sources or ())
+        values = np.concatenate([part.values for part in parts])
+        return replace(first, values=values, offsets=offsets, notes=notes, sources=sources)
 
     def __repr__(self) -> str:
         return f"Frames({len(self)} sequences, {len(self.values)} steps, {self.channels} channels, rate={self.rate})"
@@ -154,7 +167,8 @@ def read_frames(
         source: where the table is from; its `dataset.json` may tell the rate.
         table: a row a sequence.
         columns: one or more.
-        rate: steps a second; None is what the data say of themselves. Sounds of files of another rate are resampled.
+        rate: steps a second of data that do not tell it themselves. Sound files are resampled to it; without it those of
+            another rate than most are.
         vectors: a list of numbers is not a sequence, but the one vector of its row.
 
     Returns:
@@ -168,8 +182,8 @@ def read_frames(
     if not columns:
         raise ValueError("at least one column of frames is needed")
     stated = source.metadata.get("rate_hz")
-    rate = rate or table.rate or (float(stated) if isinstance(stated, int | float) and stated > 0 else None)
-    parts = [_read_column(table, column, rate, vectors=vectors) for column in columns]
+    known = table.rate or (float(stated) if isinstance(stated, int | float) and stated > 0 else None) or rate
+    parts = [_read_column(table, column, known, rate, vectors=vectors) for column in columns]
     first = parts[0]
     for column, part in zip(columns[1:], parts[1:], strict=True):
         if len(wrong := np.flatnonzero(part.lengths != first.lengths)):
@@ -188,14 +202,15 @@ def read_frames(
     ]
     values = first.values if len(parts) == 1 else np.concatenate([part.values for part in parts], axis=1)
     notes = (*table.notes, *(note for part in parts for note in part.notes))
-    return Frames(values, first.offsets, rates.pop() if rates else None, tuple(names), notes)
+    sources = next((part.sources for part in parts if part.sources is not None), None)
+    return Frames(values, first.offsets, rates.pop() if rates else None, tuple(names), notes, sources)
 
 
-def _read_column(table: Table, column: str, rate: float | None, *, vectors: bool) -> Frames:
+def _read_column(table: Table, column: str, rate: float | None, wanted: float | None, *, vectors: bool) -> Frames:
     table.require(column, "column of frames")
     if (paths := _sound_files(table, column)) is not None:
-        samples, rate, notes = read_sounds(paths, rate)
-        return replace(Frames.from_rows(samples, rate), notes=notes)
+        samples, found, notes = read_sounds(paths, wanted)
+        return replace(Frames.from_rows(samples, found), notes=notes, sources=tuple(map(str, paths)))
     numbers = table.numbers(column)
     if not len(numbers.lengths):
         raise DataError(f"{table.name} has columns but no rows")

@@ -50,21 +50,29 @@ def resolve(data: str | Path, settings: DataSettings | None = None) -> DataSourc
         data: the path of a file; of a folder with train, validation and test files; of a folder of sounds
             (LABEL/*.wav, or train/LABEL/*.wav and so on); or the name of a data set, looked for in `$SEQWISE_DATA`, then in
             the user's cache, then fetched from its public home.
-        settings: if `id` is set, the tables are in long form, see `LongTable`.
+        settings: if `id` is set, the tables are in long form, see `LongTable`; a column of texts "title + body" is made of
+            those two, see `JoinedTable`.
 
     Raises:
         FileError: if there is no such file, folder or data set, the kind of file is unknown, or it cannot be fetched.
         DataError: if a header or `dataset.json` is malformed.
     """
     source = _found(data)
-    if settings is None or settings.id is None:
+    if settings is None:
         return source
+    return replace(source, splits={part: arranged(table, settings) for part, table in source.splits.items()})
+
+
+def arranged(table: Table, settings: DataSettings) -> Table:
+    """A table as its settings want it read: in long form, or with a column that is joined of several."""
+    from seqwise.data.joined import PLUS, JoinedTable
     from seqwise.data.long_form import LongTable
 
-    tables: dict[str, Table] = {
-        part: LongTable(table, settings.id, settings.time, settings.every) for part, table in source.splits.items()
-    }
-    return replace(source, splits=tables)
+    if settings.id is not None:
+        table = LongTable(table, settings.id, settings.time, settings.every)
+    if settings.text is not None and PLUS in settings.text and settings.text not in table.columns:
+        table = JoinedTable(table, settings.text)
+    return table
 
 
 def _found(data: str | Path) -> DataSource:

@@ -1,4 +1,4 @@
-"""The trivial baseline that every model has to beat: n-grams, tf-idf, logistic regression."""
+"""The trivial baseline that every model has to beat: logistic regression on n-grams, or on statistics of frames."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, get_args
 
 import numpy as np
 
+from seqwise.data import Frames
 from seqwise.errors import ConfigurationError, DataError, ModelFolderError
 from seqwise.metrics import decide
 from seqwise.metrics.examples import example_weights, label_matrix
@@ -19,11 +20,15 @@ from seqwise.text.settings import Unit
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
+    from seqwise.evaluation.frame_statistics import FrameStatistics  # and torch with it
+    from seqwise.models import FrameSettings
+
 LARGEST = 200_000  # training examples
 WORDS, CHARACTERS = (1, 2), (1, 5)
 UNITS = get_args(Unit)
 CERTAIN = 20.0  # log odds of a label that every training example has
 STRENGTH = 10.0  # scikit-learn's C; 10 suits rows of Euclidean length 1, the default of 1 is too timid for them
+STATISTICS_STRENGTH = 0.1  # of standardised columns, whose rows are far longer
 
 
 @dataclass(frozen=True)
@@ -31,9 +36,9 @@ class Baseline:
     """A fitted baseline.
 
     Attributes:
-        features: n-grams with tf-idf weights.
+        features: n-grams with tf-idf weights, or statistics of frames.
         classes: the C classes (or labels), in the order of the columns of `predict_proba`.
-        weight: (n-grams, C) float32.
+        weight: (features, C) float32.
         bias: (C,) float32; minus infinity for a class that training did not have.
         majority: share of the most frequent training class, which is the accuracy of always saying it; of labels the share
             of the examples that have the most frequent one.
@@ -44,7 +49,7 @@ class Baseline:
             None for the most probable class, or .5 for every label.
     """
 
-    features: NgramFeatures
+    features: NgramFeatures | FrameStatistics
     classes: list[str]
     weight: np.ndarray
     bias: np.ndarray
@@ -55,12 +60,15 @@ class Baseline:
     thresholds: np.ndarray | None = None
 
     def predict_proba(self, texts: Iterable[Any]) -> np.ndarray:
-        """Return the probability of every class for every text, (n, C), rows summing to one unless they are labels."""
-        parts = [self._probabilities(chunk) for chunk in by_size(texts)]
+        """Return the probability of every class for every text or frames, (n, C), rows summing to one unless labels."""
+        features = self.features
+        if not isinstance(features, NgramFeatures):
+            return self._probabilities(features.transform(texts))
+        parts = [self._probabilities(_matrix(features, features.transform(chunk))) for chunk in by_size(texts)]
         return np.concatenate(parts) if parts else np.empty((0, len(self.classes)))
 
-    def _probabilities(self, texts: Sequence[Any]) -> np.ndarray:
-        scores = np.asarray(_matrix(self.features, self.features.transform(texts)) @ self.weight, dtype=np.float64)
+    def _probabilities(self, matrix: csr_matrix | np.ndarray) -> np.ndarray:
+        scores = np.asarray(matrix @ self.weight, dtype=np.float64)
         # One class against the rest: each has its own probability. Of labels that is all; of classes they sum to one.
         each = 1 / (1 + np.exp(-np.clip(scores + self.bias, -500, 500)))
         each[:, np.isneginf(self.bias)] = 0.0
@@ -101,7 +109,7 @@ class Baseline:
             ModelFolderError: they do not fit together.
         """
         try:
-            features, classes = NgramFeatures.from_dict(saved["features"]), [str(name) for name in saved["classes"]]
+            features, classes = _features_of(saved["features"]), [str(name) for name in saved["classes"]]
             absent = set(saved["absent"])
             weight, bias = arrays["weight"], np.array(arrays["bias"])
             description, majority, seconds = (
@@ -138,20 +146,22 @@ def fit_baseline(
     classes: Sequence[str] | None = None,
     unit: str = "auto",
     sample_weight: np.ndarray | None = None,
+    frames: FrameSettings | None = None,
     seed: int = 0,
 ) -> Baseline:
-    """Fit tf-idf n-grams and logistic regression.
+    """Fit tf-idf n-grams and logistic regression; of `Frames` their statistics.
 
     Words: n-grams of 1 and 2; strings of characters: n-grams of 1 to 5 with the ends of the string marked.
 
     Args:
-        texts: n texts (strings, or lists of tokens).
+        texts: n texts (strings, or lists of tokens), or `Frames`.
         labels: (n,); or (n, L) of 0 and 1, where every text has any number of labels: then one logistic regression a label.
         classes: the C classes; None takes the sorted labels. A class without examples gets probability 0. Of (n, L) labels
             their names, which are needed.
         unit: that of `TextSettings`; "auto" is decided by the texts. Where the model reads sub-words this reads words.
         sample_weight: (n,) or None; they are scaled to a mean of 1, so that their unit does not change the penalty. An
             example of weight 0 counts as if it were not there.
+        frames: what is computed of frames, see `FrameSettings`.
         seed: of the sample that is taken of more than 200,000 examples; it keeps some of every class.
 
     Raises:
@@ -170,11 +180,44 @@ def fit_baseline(
     usable = len(rows)
     if usable > LARGEST:
         rows = rows[_sample(_rarest(of[rows]) if multilabel else of[rows], np.random.default_rng(seed))]
-    texts, of = _texts_of(texts, rows, size), of[rows]
+    of = of[rows]
     if not size:
         raise DataError("there are no examples to fit the baseline on")
     if weights is not None:
         weights = weights[rows] / weights[rows].mean()
+    if isinstance(texts, Frames):
+        if len(texts) != size:
+            raise DataError(f"there are {len(texts)} sequences and {size} labels")
+        from seqwise.evaluation.frame_statistics import FrameStatistics
+
+        statistics = FrameStatistics(frames)
+        features: NgramFeatures | FrameStatistics = statistics
+        matrix: csr_matrix | np.ndarray = statistics.fit_transform(texts.take(rows))
+        what = statistics.description
+    else:
+        features, matrix, what = _ngrams(_texts_of(texts, rows, size), unit)
+    weight, bias = _fit_labels(matrix, of, weights) if multilabel else _fit_classes(matrix, of, names, weights)
+    counts = of.sum(axis=0) if multilabel else np.unique(of, return_counts=True)[1]
+    how = "a logistic regression for each label" if multilabel else "logistic regression"
+    description = f"{what} and {how}" if isinstance(features, NgramFeatures) else f"{how} on {what}"
+    if len(rows) < usable:
+        description += f", fitted on a random {len(rows):,} of the {usable:,} training examples"
+    majority = float(counts.max() / len(rows))
+    return Baseline(
+        features, names, weight, bias, majority, description, time.perf_counter() - started, multilabel=multilabel
+    )
+
+
+def _features_of(saved: Mapping[str, Any]) -> NgramFeatures | FrameStatistics:
+    if "frames" not in saved:
+        return NgramFeatures.from_dict(saved)
+    from seqwise.evaluation.frame_statistics import FrameStatistics
+
+    return FrameStatistics.from_dict(saved)
+
+
+def _ngrams(texts: Sequence[Any], unit: str) -> tuple[NgramFeatures, csr_matrix, str]:
+    """Features, their values in the texts, and what they are."""
     unit = choose_unit(texts) if unit == "auto" else unit
     of_characters = unit == "characters"
     features = NgramFeatures(
@@ -184,18 +227,8 @@ def fit_baseline(
         unit="tokens" if unit in ("tokens", "whitespace") else "words",
     )
     matrix = _matrix(features, features.fit_transform(texts))
-    weight, bias = _fit_labels(matrix, of, weights) if multilabel else _fit_classes(matrix, of, names, weights)
-    counts = of.sum(axis=0) if multilabel else np.unique(of, return_counts=True)[1]
     low, high = CHARACTERS if of_characters else WORDS
-    description = (
-        f"tf-idf of {'character' if of_characters else 'word'} n-grams ({low} to {high}) and "
-        + ("a logistic regression for each label" if multilabel else "logistic regression")
-        + (f", fitted on a random {len(rows):,} of the {usable:,} training examples" if len(rows) < usable else "")
-    )
-    majority = float(counts.max() / len(rows))
-    return Baseline(
-        features, names, weight, bias, majority, description, time.perf_counter() - started, multilabel=multilabel
-    )
+    return features, matrix, f"tf-idf of {'character' if of_characters else 'word'} n-grams ({low} to {high})"
 
 
 def _classes_of(labels: Sequence[str] | np.ndarray, classes: Sequence[str] | None) -> tuple[np.ndarray, list[str]]:
@@ -224,7 +257,7 @@ def _rarest(of: np.ndarray) -> np.ndarray:
 
 
 def _fit_classes(
-    matrix: csr_matrix, of: np.ndarray, names: list[str], weights: np.ndarray | None
+    matrix: csr_matrix | np.ndarray, of: np.ndarray, names: list[str], weights: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weights (n-grams, C) and bias (C,) of classes of which each example has one."""
     weight, bias = np.zeros((matrix.shape[1], len(names)), np.float32), np.full(len(names), -np.inf, np.float32)
@@ -240,7 +273,9 @@ def _fit_classes(
     return weight, bias
 
 
-def _fit_labels(matrix: csr_matrix, of: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def _fit_labels(
+    matrix: csr_matrix | np.ndarray, of: np.ndarray, weights: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Weights (n-grams, L) and bias (L,) of labels of which each example has any number."""
     weight, bias = np.zeros((matrix.shape[1], of.shape[1]), np.float32), np.full(of.shape[1], -np.inf, np.float32)
     for column, has in enumerate(of.T):
@@ -278,12 +313,15 @@ def _sample(labels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 
 
 def _one_against_the_rest(
-    matrix: csr_matrix, belongs: np.ndarray, sample_weight: np.ndarray | None
+    matrix: csr_matrix | np.ndarray, belongs: np.ndarray, sample_weight: np.ndarray | None
 ) -> tuple[np.ndarray, float]:
     """Return weights (n-grams,) and bias of one class."""
     from sklearn.linear_model import LogisticRegression
 
-    solver = LogisticRegression(C=STRENGTH, solver="liblinear", dual=True, max_iter=1000, tol=1e-3, random_state=0)
+    sparse = not isinstance(matrix, np.ndarray)
+    strength = STRENGTH if sparse else STATISTICS_STRENGTH
+    # liblinear's dual form is for rows that are fewer than columns, as those of n-grams are.
+    solver = LogisticRegression(C=strength, solver="liblinear", dual=sparse, max_iter=1000, tol=1e-3, random_state=0)
     solver.fit(matrix, belongs, sample_weight)
     return solver.coef_[0], float(solver.intercept_[0])
 

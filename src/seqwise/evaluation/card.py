@@ -14,14 +14,14 @@ MOST_CLASSES = 30  # with a row of their own
 SPLITS = {"train": "training", "validation": "validation", "test": "test"}
 
 
-def model_card(content: ReportContent, *, folder: str = "model", data: str = "", example: str = "") -> str:
+def model_card(content: ReportContent, *, folder: str = "model", data: str = "", example: str | None = "") -> str:
     """Write the model card as Markdown.
 
     Args:
         content: what the report shows.
         folder: how the commands name the model folder.
         data: the file or data set that the model was trained on.
-        example: a short text for the commands to classify.
+        example: a short text for the commands to classify; None: the model reads frames of numbers.
     """
     parts = [
         f"# {_plain(content.title)}",
@@ -72,7 +72,9 @@ def _figures(content: ReportContent) -> str:
     )
 
 
-def _use(folder: str, example: str, *, multilabel: bool) -> str:
+def _use(folder: str, example: str | None, *, multilabel: bool) -> str:
+    if example is None:
+        return _use_of_frames(folder, multilabel=multilabel)
     text = " ".join(_visible(example).split())[:120] or "a text of yours"
     text = "a text of yours" if text.startswith("-") else text  # the command would take it for an option
     place = _visible(folder)
@@ -84,6 +86,20 @@ def _use(folder: str, example: str, *, multilabel: bool) -> str:
         f"texts = [{text!r}]\n"
         f"predictor.predict(texts)  # the {'labels' if multilabel else 'class'} of each text\n"
         "predictor.predict_proba(texts)  # one column a class, in the order of predictor.classes\n```\n\n"
+        "The folder holds plain JSON and safetensors; loading it runs no code from it."
+    )
+
+
+def _use_of_frames(folder: str, *, multilabel: bool) -> str:
+    place = _visible(folder)
+    return (
+        f"```sh\nseqwise predict {shlex.quote(place)} recording.wav\n"
+        f"seqwise predict {shlex.quote(place)} --input new.parquet --output labelled.csv\n```\n\n"
+        "```python\nimport numpy\n\nfrom seqwise.data import Frames\nfrom seqwise.prediction import Predictor\n\n"
+        f"predictor = Predictor.load({place!r})\n"
+        'frames = Frames.from_rows([numpy.load("new.npy")], rate=predictor.rate)  # (steps, channels)\n'
+        f"predictor.predict(frames)  # the {'labels' if multilabel else 'class'} of each sequence\n"
+        "predictor.predict_proba(frames)  # one column a class, in the order of predictor.classes\n```\n\n"
         "The folder holds plain JSON and safetensors; loading it runs no code from it."
     )
 

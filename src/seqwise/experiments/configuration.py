@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from seqwise.data import DataSettings
 from seqwise.errors import ConfigurationError, FileError, nearest
 from seqwise.losses import ImbalanceSettings, find_treatment
-from seqwise.models import ModelSettings
+from seqwise.models import FrameSettings, ModelSettings
 from seqwise.text import TextSettings
 from seqwise.training import TrainingSettings
 
@@ -29,6 +29,7 @@ class Configuration(BaseModel):
     Attributes:
         data: which columns, and how much is held back for validation.
         text: how a text becomes symbols.
+        frames: what is computed of frames of numbers, where examples are such.
         model: the parts of the network and their sizes.
         imbalance: what is done for rare classes.
         training: optimiser, schedule, epochs, seed, device.
@@ -38,6 +39,7 @@ class Configuration(BaseModel):
 
     data: DataSettings = Field(default_factory=DataSettings)
     text: TextSettings = Field(default_factory=TextSettings)
+    frames: FrameSettings = Field(default_factory=FrameSettings)
     model: ModelSettings = Field(default_factory=ModelSettings)
     imbalance: ImbalanceSettings = Field(default_factory=ImbalanceSettings)
     training: TrainingSettings = Field(default_factory=TrainingSettings)

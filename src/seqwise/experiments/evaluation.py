@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seqwise.data import DataSettings
 from seqwise.errors import ConfigurationError, DataError, ModelFolderError
 from seqwise.experiments.figures import Evaluated, figures_beside_baseline, figures_of, stated_costs, verdict
-from seqwise.experiments.reading import Say, read_part
+from seqwise.experiments.reading import Say, frame_notes, read_part
 from seqwise.experiments.stored_baseline import load_baseline
 from seqwise.prediction import Predictor, add_piece
 
@@ -34,6 +36,7 @@ def run_evaluation(
     data: str,
     *,
     text: str | None = None,
+    frames: Sequence[str] | None = None,
     label: str | None = None,
     save: bool = False,
     device: str = "auto",
@@ -45,6 +48,7 @@ def run_evaluation(
         folder: of the model.
         data: a file, or a folder or data set of which the test part is taken.
         text: column of the texts; None is that of training.
+        frames: columns of the frames; None are those of training.
         label: column of the classes; None is that of training.
         save: write the figures to `metrics.json` as its block "test".
         device: where to compute.
@@ -56,13 +60,14 @@ def run_evaluation(
         DataError: rows are not as needed, or have a label that training did not see.
     """
     predictor = Predictor.load(folder, device=device)
-    remembered = predictor.settings.get("data", {})
-    text, label = text or remembered.get("text"), label or remembered.get("label")
-    for option, column in (("text", text), ("label", label)):
-        if not column:
-            raise ConfigurationError(f"the model does not know the column of the {option}s: name it with --{option}")
-    separator = remembered.get("separator") if predictor.multilabel else None
-    part = read_part(data, "test", str(text), str(label), remembered.get("weight"), say, separator=separator)
+    columns = remembered_columns(predictor, text=text, frames=frames, label=label)
+    if columns.label is None:
+        raise ConfigurationError("the model does not know the column of the labels: name it with --label")
+    if not predictor.multilabel:
+        columns = columns.model_copy(update={"separator": None})
+    part = read_part(data, "test", columns, say, rate=predictor.rate)
+    for note in frame_notes([part]):
+        say(f"Note: {note}")
     if part.multilabel != predictor.multilabel:
         kinds = "several labels an example", "one label an example"
         there, here = kinds if part.multilabel else kinds[::-1]
@@ -93,6 +98,30 @@ def run_evaluation(
     if save:
         add_piece(folder, "metrics.json", {**read_metrics(folder), "test": block})
     return EvaluationOutcome(part.name, block, judged)
+
+
+def remembered_columns(
+    predictor: Predictor, *, text: str | None = None, frames: Sequence[str] | None = None, label: str | None = None
+) -> DataSettings:
+    """Return the section `data` of a model's training, with the columns that are given instead.
+
+    Raises:
+        ConfigurationError: a column is of the other kind than the model reads, or neither given nor known.
+    """
+    reads = "frames" if predictor.reads_frames else "text"
+    if text and reads == "frames":
+        raise ConfigurationError("the model reads frames of numbers: name their columns with --frames")
+    if frames and reads == "text":
+        raise ConfigurationError("the model reads texts: name their column with --text")
+    fields = DataSettings.model_fields
+    remembered = {name: of for name, of in predictor.settings.get("data", {}).items() if name in fields}
+    given = {"text": text, "frames": tuple(frames or ()) or None, "label": label}
+    columns = DataSettings.model_validate({**remembered, **{name: of for name, of in given.items() if of}})
+    if getattr(columns, reads) is None:
+        raise ConfigurationError(
+            f"the model does not know the column of the {reads.rstrip('s')}s: name it with --{reads}"
+        )
+    return columns
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from seqwise.experiments.configuration import Configuration
 from seqwise.experiments.decisions import DecisionRequest
 from seqwise.experiments.reading import Part, TrainingData
 from seqwise.metrics import Criterion, parse_criterion
+from seqwise.models import SignalFeatures
 from seqwise.text import explain_text
 from seqwise.training import Callback, Progress
 
@@ -87,13 +88,14 @@ class Deadline(Callback):
 
 
 def fit_baseline_on(part: Part, classes: Sequence[str], configuration: Configuration) -> Baseline:
-    """Fit n-grams and logistic regression: of words, or of characters where the model reads characters."""
+    """Fit logistic regression on n-grams of words or, where the model reads them, characters; on statistics of frames."""
     return fit_baseline(
         part.texts,
         part.targets(classes) if part.multilabel else part.labels,
         classes=classes,
         unit=configuration.text.unit,
         sample_weight=part.weights,
+        frames=configuration.frames,
         seed=configuration.training.seed,
     )
 
@@ -140,16 +142,17 @@ def fit_model(
         callbacks.append(Deadline(deadline, evaluations=2 + (1.5 * tested / watched if watched else 0)))
     # A validation part of its own is handed over. What is held back of the training data is held back by the estimator
     # (by the same rule and seed as in `data`), which may then fit once more on everything.
-    own, held = not data.split, data.validation
+    own, held = not data.split or data.by_group, data.validation
     estimator = SequenceClassifier.from_settings(
         text=configuration.text,
         model=configuration.model,
         imbalance=configuration.imbalance,
         training=training,
+        frames=configuration.frames if data.has_frames else None,
         validation=0.0 if data.validation is None else configuration.data.validation,
         multilabel=data.multilabel,
     )
-    whole = data.whole
+    whole = data.training if data.by_group else data.whole
     estimator.fit(
         whole.texts,
         whole.labels,
@@ -173,7 +176,11 @@ def fit_model(
 def _notes(data: TrainingData, estimator: SequenceClassifier, refitted: bool, interrupted: bool) -> list[str]:
     names = [str(name) for name in estimator.classes_]
     counts = estimator.fitted_.counts.tolist()
-    notes = [explain_imbalance(estimator.settings_.imbalance, names, counts), *explain_text(estimator.settings_.text)]
+    notes = [explain_imbalance(estimator.settings_.imbalance, names, counts)]
+    if isinstance(estimator.fitted_.features, SignalFeatures):
+        notes.append(estimator.fitted_.features.frames.sentence())
+    else:
+        notes += explain_text(estimator.settings_.text)
     if estimator.fitted_.coverage is not None:
         notes.append(estimator.fitted_.coverage.sentence())
     if refitted:

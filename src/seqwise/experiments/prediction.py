@@ -9,18 +9,23 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from seqwise.data import open_table, write_table
+from seqwise.data import DataSettings, Frames, open_table, read_frames, resolve, write_table
+from seqwise.data.arrays import load_array
+from seqwise.data.sources import arranged
+from seqwise.data.wav import SOUND, read_sounds
 from seqwise.errors import ConfigurationError, DataError, FileError
+from seqwise.experiments.evaluation import remembered_columns
 from seqwise.metrics import check_label_priors, check_priors
 from seqwise.prediction import Predictor
 
 CHUNK = 2048  # rows of a file answered at a time
+FRAMES = "\0frames"  # where a chunk holds them: no column has this name
 FEW = 100  # texts; class shares estimated from fewer say little
 Chunk = dict[str, list[Any]]
 
@@ -44,13 +49,15 @@ class Source:
 
     Attributes:
         chunks: rows as columns of values.
-        column: of the texts.
+        column: of the texts, lists of them; or of frames, each a `Frames`.
         rows: how many there are, if that is known.
+        notes: sentences on what had to be done to read them.
     """
 
-    chunks: Iterable[Chunk]
+    chunks: Iterable[dict[str, Any]]
     column: str
     rows: int | None
+    notes: tuple[str, ...] = ()
 
 
 class PredictionRun:
@@ -100,12 +107,12 @@ class PredictionRun:
         """
         chunks, parts = list(source.chunks), []
         for chunk in chunks:
-            parts.append(self._predictor.calibrated(["" if text is None else text for text in chunk[source.column]]))
+            parts.append(self._predictor.calibrated(_without_gaps(chunk[source.column])))
         probabilities = np.concatenate(parts) if parts else np.empty((0, len(self.classes)))
         decisions = self._predictor.decisions
         shares = decisions.estimate_priors(probabilities, method)
         self._predictor.decisions = decisions.used(priors=shares, abstain_below=decisions.abstain_below)
-        kept = Source(chunks, source.column, len(probabilities))
+        kept = Source(chunks, source.column, len(probabilities), source.notes)
         return kept, dict(zip(self.classes, shares.tolist(), strict=True))
 
     @property
@@ -113,19 +120,24 @@ class PredictionRun:
         """The C names."""
         return [str(name) for name in self._predictor.classes]
 
-    def from_file(self, path: Path, column: str | None = None) -> Source:
-        """Read texts from a column of a file: the one that is given, or that of training.
+    def from_file(self, path: Path, column: str | None = None, frames: Sequence[str] | None = None) -> Source:
+        """Read texts or frames from columns of a file: those that are given, or those of training.
+
+        Args:
+            path: of the file; of frames also of a folder of sounds.
+            column: of the texts.
+            frames: columns of frames, which are not written to the output: it has the others.
 
         Raises:
             FileError: the file cannot be read.
             DataError: there is no such column.
-            ConfigurationError: no column is given, and the model does not know one (it was trained on a list of texts).
+            ConfigurationError: no column is given, and the model does not know one (it was trained on a list of texts); or
+                it reads the other kind.
         """
-        table = open_table(path)
-        remembered = self._predictor.settings.get("data", {}).get("text")
-        if column is None and remembered is None:
-            raise ConfigurationError("the model does not know from which column its texts came: name it with --text")
-        wanted = str(column or remembered)
+        settings = remembered_columns(self._predictor, text=column, frames=frames)
+        if self._predictor.reads_frames:
+            return self._from_frames(path, settings, named=frames is not None)
+        table, wanted = arranged(open_table(path), settings), str(settings.text)
         if column is None and wanted not in table.columns:
             there = ", ".join(map(repr, table.columns))
             raise DataError(
@@ -134,12 +146,67 @@ class PredictionRun:
         table.require(wanted, "text column")
         return Source(table.iter_chunks(CHUNK), wanted, table.rows)
 
+    def _from_frames(self, path: Path, settings: DataSettings, *, named: bool) -> Source:
+        data = resolve(path, settings)
+        table, wanted = data.table("test", "train"), settings.frames or ()
+        if not named and not set(wanted) <= set(table.columns):
+            usual = next((name for name in (data.metadata.get("sequence"), SOUND) if name in table.columns), None)
+            wanted = wanted if usual is None else (usual,)
+        rate = self._predictor.rate
+        frames = read_frames(data, table, wanted, rate=rate, vectors=settings.vectors)
+        kept = [name for name in table.columns if name not in wanted or frames.sources is not None]
+
+        def chunks() -> Iterator[dict[str, Any]]:
+            start, others = 0, table.iter_chunks(CHUNK, kept) if kept else None
+            while start < len(frames):
+                chunk = {} if others is None else next(others)
+                size = len(next(iter(chunk.values()))) if chunk else CHUNK
+                yield {**chunk, FRAMES: frames[start : start + size]}
+                start += size
+
+        return Source(chunks(), FRAMES, len(frames), self._notes(frames))
+
     def from_texts(self, texts: list[str]) -> Source:
-        """Take texts as they are."""
-        return Source([{"text": texts}], "text", len(texts))
+        """Take texts as they are; of a model of frames they are the paths of .wav files, or of .npy files of one sequence.
+
+        Raises:
+            FileError: a file cannot be read.
+            ConfigurationError: it is of another kind.
+        """
+        if not self._predictor.reads_frames:
+            return Source([{"text": texts}], "text", len(texts))
+        frames = self._sequences([Path(text) for text in texts])
+        return Source([{"file": texts, FRAMES: frames}], FRAMES, len(texts), self._notes(frames))
+
+    def _sequences(self, paths: Sequence[Path]) -> Frames:
+        """A sequence for each file."""
+        rate = self._predictor.rate
+        parts = []
+        for path in paths:
+            kind = path.suffix.lower()
+            if kind not in (".wav", ".npy"):
+                raise ConfigurationError(
+                    f"the model reads frames of numbers: give .wav or .npy files, not {str(path)!r}; --input reads tables"
+                )
+            if kind == ".wav":
+                samples, found, notes = read_sounds([path], rate)
+                part = replace(Frames.from_rows(samples, found), notes=tuple(f"{path}: {note}" for note in notes))
+            else:
+                part = Frames.from_rows([load_array(path)], rate)
+            parts.append(replace(part, sources=(str(path),)))
+        return Frames.concatenate(parts)
+
+    def _notes(self, frames: Frames) -> tuple[str, ...]:
+        note = self._predictor.note(frames)
+        return frames.notes if note is None else (*frames.notes, note)
 
     def from_lines(self, stream: BinaryIO) -> Source:
-        """Take every line of a stream as a text, as it arrives."""
+        """Take every line of a stream as a text, as it arrives; of a model of frames it is the path of a file."""
+        if self._predictor.reads_frames:
+            chunks = (
+                {"file": lines, FRAMES: self._sequences([Path(line) for line in lines])} for lines in lines_of(stream)
+            )
+            return Source(chunks, FRAMES, None)
         return Source(({"text": lines} for lines in lines_of(stream)), "text", None)
 
     def answers(self, source: Source) -> Iterator[Prediction]:
@@ -148,8 +215,7 @@ class PredictionRun:
             for chunk in source.chunks:
                 texts = chunk[source.column]
                 labels, probabilities = self._answer(texts)
-                for text, label, row in zip(texts, labels, probabilities, strict=True):
-                    shown = text if isinstance(text, str) else " ".join(map(str, text or ()))
+                for shown, label, row in zip(_shown(texts), labels, probabilities, strict=True):
                     yield Prediction(shown, label, dict(zip(self.classes, map(float, row), strict=True)))
                 advance(len(texts))
 
@@ -171,6 +237,7 @@ class PredictionRun:
                 for chunk in source.chunks:
                     labels, probabilities = self._answer(chunk[source.column])
                     rows += len(labels)
+                    chunk = {name: values for name, values in chunk.items() if name != FRAMES}
                     yield with_answers(chunk, self._written(labels), probabilities, self.classes)
                     advance(len(labels))
 
@@ -184,9 +251,9 @@ class PredictionRun:
         separator = self._predictor.settings.get("data", {}).get("separator")
         return [list(names) if separator is None else separator.join(names) for names in labels]
 
-    def _answer(self, texts: list[Any]) -> tuple[list[Any], np.ndarray]:
+    def _answer(self, texts: Sequence[Any]) -> tuple[list[Any], np.ndarray]:
         """Labels, None where the model abstains, and probabilities (n, C); a missing text is an empty one."""
-        probabilities = self._predictor.predict_proba(["" if text is None else text for text in texts])
+        probabilities = self._predictor.predict_proba(_without_gaps(texts))
         names = self._predictor.names(self._predictor.decide(probabilities))
         if self._predictor.multilabel:
             return [tuple(map(str, several)) for several in names], probabilities
@@ -210,6 +277,20 @@ def write_complete(output: Path, chunks: Iterable[Chunk], *, overwrite: bool = F
         os.replace(unfinished, output)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _without_gaps(texts: Sequence[Any]) -> Sequence[Any]:
+    """Frames, or texts of which a missing one is empty."""
+    return texts if isinstance(texts, Frames) else ["" if text is None else text for text in texts]
+
+
+def _shown(texts: Sequence[Any]) -> Iterator[str]:
+    """What a person sees of each text, or of each sequence of frames."""
+    if isinstance(texts, Frames):
+        yield from (texts.describe(index) for index in range(len(texts)))
+        return
+    for text in texts:
+        yield text if isinstance(text, str) else " ".join(map(str, text or ()))
 
 
 def with_answers(chunk: Chunk, labels: Sequence[Any], probabilities: np.ndarray, classes: list[str]) -> Chunk:

@@ -57,8 +57,10 @@ def save_report(folder: Path, record: RunRecord) -> None:
     content = report_content(record)
     add_piece(folder, "metrics.json", record.metrics)
     write_report(folder / "report.html", content)
-    shortest = min(map(str, record.data.training.texts[:100]), key=len)
-    add_piece(folder, "README.md", model_card(content, folder=str(folder), data=record.data.name, example=shortest))
+    example = None
+    if not record.data.has_frames:
+        example = min(map(str, record.data.training.texts[:100]), key=len)
+    add_piece(folder, "README.md", model_card(content, folder=str(folder), data=record.data.name, example=example))
 
 
 def report_content(record: RunRecord) -> ReportContent:
@@ -86,7 +88,7 @@ def report_content(record: RunRecord) -> ReportContent:
         history=record.history,
         parts=record.parts,
         mistakes=worst_mistakes(
-            shown.part.texts,
+            shown.part.shown(),
             shown.targets,
             shown.model,
             data.classes,

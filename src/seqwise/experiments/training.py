@@ -39,9 +39,11 @@ class TrainingOutcome(TaskOutcome):
 
     Attributes:
         parts: validation figures of each part of the model alone.
+        reads_frames: whether the examples are frames of numbers, not texts.
     """
 
     parts: dict[str, dict[str, float]]
+    reads_frames: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of `seqwise train --json`."""
@@ -65,7 +67,13 @@ def run_training(request: TrainingRequest, say: Say = lambda message: None) -> T
     check_destination(request.folder, overwrite=request.overwrite, resume=request.resume)
     resolve_device(configuration.training.device)
     data = read_training_data(
-        request.data, configuration.data, validation=request.validation, test=request.test, seed=seed, say=say
+        request.data,
+        configuration.data,
+        validation=request.validation,
+        test=request.test,
+        seed=seed,
+        rate=configuration.frames.rate,
+        say=say,
     )
     check_request(request, data)
     say(data.summary())
@@ -103,13 +111,9 @@ def run_training(request: TrainingRequest, say: Say = lambda message: None) -> T
     for sentence in (*model.notes, *chosen):
         say(sentence)
     # Saved at once: whatever happens in the evaluation, what was trained is not lost.
-    columns = {
-        **configuration.data.model_dump(),
-        "text": data.text,
-        "label": data.label,
-        "separator": data.separator or (NO_SEPARATOR if not data.multilabel else None),
-    }
-    model.estimator.save(request.folder, data=columns, positive=request.positive)
+    separator = data.columns.separator or (NO_SEPARATOR if not data.multilabel else None)
+    columns = data.columns.model_copy(update={"separator": separator})
+    model.estimator.save(request.folder, data=columns.model_dump(mode="json"), positive=request.positive)
 
     decisions = Decisions.from_labels(model.estimator.labels_)
     evaluated: dict[str, Evaluated] = {}
@@ -148,6 +152,7 @@ def run_training(request: TrainingRequest, say: Say = lambda message: None) -> T
         folder=request.folder,
         metrics=metrics,
         parts=model.parts,
+        reads_frames=data.has_frames,
         verdict=verdict(metrics[shown], shown),
         notes=notes,
         seconds=time.monotonic() - started,
@@ -185,6 +190,8 @@ def check_request(request: TrainingRequest, data: TrainingData) -> None:
     if request.positive is not None and request.positive not in data.classes:
         there = ", ".join(map(repr, data.classes[:20]))
         raise DataError(f"--positive: there is no class {request.positive!r}; the classes are {there}")
+    if request.configuration.frames.model_fields_set and not data.has_frames:
+        raise ConfigurationError("the section frames is for frames of numbers, and the examples are texts")
     request.decisions.check(data.classes, request.positive, multilabel=data.multilabel)
     if request.decisions.anything and data.validation is None:
         raise ConfigurationError("--threshold and --calibrate choose on validation examples, and data.validation is 0")

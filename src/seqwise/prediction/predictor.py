@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, Protocol, Self, cast
@@ -96,7 +96,7 @@ class Predictor:
                     multilabel=self.multilabel,
                 )
             )
-            for chunk in chunks(texts, self.config["unit"])
+            for chunk in chunks(self._joined(texts), self.config["unit"])
         ]
         return np.concatenate(parts) if parts else np.empty((0, len(self.classes)))
 
@@ -123,6 +123,25 @@ class Predictor:
     def reads_frames(self) -> bool:
         """Whether the model reads frames of numbers, not texts."""
         return bool(self.config["unit"] == "frames")
+
+    @property
+    def rate(self) -> float | None:
+        """Steps a second of the frames that the model reads; None of texts, or where it is not known."""
+        return cast(Any, self._model).features.frames.rate if self.reads_frames else None
+
+    def note(self, frames: Any) -> str | None:
+        """A sentence on what is done to `Frames` that a person should know, or None."""
+        note: str | None = cast(Any, self._model).features.frames.note(frames)
+        return note
+
+    def _joined(self, texts: Iterable[Any]) -> Iterable[Any]:
+        """Examples that are mappings of several columns become the texts that the model reads."""
+        from seqwise.data.joined import join_fields
+
+        column = self.settings.get("data", {}).get("text")
+        if self.reads_frames or isinstance(texts, str | bytes):
+            return texts
+        return (join_fields(text, column) if column and isinstance(text, Mapping) else text for text in texts)
 
 
 def chunks(inputs: Iterable[Any], unit: str) -> Iterator[Any]:

@@ -119,7 +119,11 @@ def read_comparison_data(
     if folds is not None and folds < 2:
         raise ConfigurationError(f"--folds is at least 2, got {folds}")
     unsplit = settings.model_copy(update={"validation": 0.0})
-    read = read_training_data(data, unsplit, test=test, say=say)
+    if settings.group is not None:
+        raise ConfigurationError(
+            "data.group holds groups back in training; the parts of a comparison are cut at random"
+        )
+    read = read_training_data(data, unsplit, test=test, rate=configuration.frames.rate, say=say)
     if read.validation is None and settings.validation == 0:
         raise ConfigurationError(
             "data.validation is 0 and the data have no validation part: epochs and mixture are chosen by one"
@@ -130,7 +134,7 @@ def read_comparison_data(
     elif tested is None:
         kept, cut = stratified_split(strata(rest, read.classes), TEST_SHARE, CUT)
         tested, rest = part_at(rest, cut), part_at(rest, kept)
-    across = 0 if folds is not None else find_duplicates(rest.texts, rest.labels, tested.texts, tested.labels).across
+    across = 0 if folds is not None else find_duplicates(rest.keys(), rest.labels, tested.keys(), tested.labels).across
     if across:
         notes.append(f"{across:,} test texts are in the rest of the data too, which flatters every row alike")
     digest = hashlib.sha256()
@@ -206,7 +210,7 @@ def part_at(part: Part, indices: np.ndarray) -> Part:
 
 
 def _update(digest: hashlib._Hash, part: Part) -> None:
-    for text in part.texts:
+    for text in part.keys():
         written = (text if isinstance(text, str) else "\x1f".join(map(str, text))).encode("utf-8", "surrogatepass")
         digest.update(len(written).to_bytes(8, "little") + written)
     digest.update(repr(part.labels.tolist()).encode())

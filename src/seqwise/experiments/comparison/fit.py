@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from seqwise.data import Frames
 from seqwise.experiments.comparison.data import ComparisonData, Parts, class_counts, strata
 from seqwise.experiments.comparison.runs import PlannedRun, RunResult
 from seqwise.experiments.configuration import Configuration
@@ -56,6 +57,7 @@ def fit_and_answer(
         model=configuration.model,
         imbalance=configuration.imbalance,
         training=type(configuration.training)(**{**given, "refit": False}),
+        frames=configuration.frames if isinstance(parts.training.texts, Frames) else None,
         validation=0.0,
         multilabel=parts.training.multilabel,
     )
@@ -106,6 +108,7 @@ def _baseline(run: PlannedRun, parts: Parts, classes: Sequence[str]) -> RunResul
         classes=classes,
         unit=run.configuration.text.unit,
         sample_weight=training.weights,
+        frames=run.configuration.frames,
         seed=run.seed,
     )
     test, watched = baseline.predict_proba(parts.test.texts), baseline.predict_proba(parts.validation.texts)

@@ -138,7 +138,7 @@ def run_tuning(request: TuningRequest, say: Say = lambda message: None) -> Searc
     check_folder(request.folder, JOURNAL)
     base = request.configuration
     resolve_device(base.training.device)
-    data = read_training_data(request.data, base.data, seed=base.training.seed, say=say)
+    data = read_training_data(request.data, base.data, seed=base.training.seed, rate=base.frames.rate, say=say)
     if data.validation is None:
         raise ConfigurationError("a search is judged on validation examples, and data.validation is 0")
     check_metric(request.metric, metrics_of(data.multilabel))
@@ -244,7 +244,7 @@ def _conclude(
         for trial in study.trials
     ]
     best = study.best_trial
-    columns = {"data.text": data.text, "data.label": data.label}
+    columns = {f"data.{name}": getattr(data.columns, name) for name in ("text", "frames", "label")}
     tree = configured(base, best.user_attrs["values"]).model_dump(exclude_unset=True)
     search = Search(
         trials=trials,
@@ -289,7 +289,7 @@ def _fingerprint(data: TrainingData, request: TuningRequest, space: list[Dimensi
     digest = hashlib.sha256()
     for part in (data.training, data.validation):
         assert part is not None
-        for text in part.texts:
+        for text in part.keys():
             digest.update(repr(text).encode("utf-8", "surrogatepass"))
         digest.update(repr(part.labels.tolist()).encode())
     fixed = request.configuration.model_dump(mode="json", exclude_unset=True)

@@ -74,7 +74,7 @@ class TranscriptionTask(Task):
         "It was trained on {data} ({size}) and has heard nothing else: of other speakers, microphones or noise expect less, "
         "and words that it was never taught it can only spell."
     )
-    refused = ("text", "label", "separator", "weight", "unlabelled")
+    refused = ("text", "label", "separator", "weight", "unlabelled", "ignore")
 
     def columns(self, source: DataSource, data: DataSettings, *parts: str) -> DataSettings:
         """See `Task.columns`."""

@@ -6,8 +6,8 @@ from program import QUICK, call
 
 DICTIONARY = dict(
     zip(
-        "a man woman dog runs sleeps eats red".split(),
-        "ein Mann Frau Hund läuft schläft isst rot".split(),
+        ["a", "man", "woman", "dog", "runs", "sleeps", "eats", "red"],
+        ["ein", "Mann", "Frau", "Hund", "läuft", "schläft", "isst", "rot"],
         strict=True,
     )
 )

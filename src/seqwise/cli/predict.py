@@ -76,13 +76,15 @@ def predict(
 
     One line for each text, in order: label (- where the model abstains), probability, and the beginning of the text. Of a
     model of several labels: those that reach their thresholds, and the greatest probability of any. Of a tagger: a line for
-    each span, with type, probability, from, to (characters of the text) and words, and an empty line after each text.
+    each span, with type, probability, from, to (characters of the text) and words, and an empty line after each text. Of a
+    translator: the translation; with --n-best number of the text, score and translation of each answer.
 
     \b
     Examples:
       seqwise predict my-model "what a film" "two hours of my life"
       cat reviews.txt | seqwise predict my-model -
       seqwise predict my-model --input new.csv --output labelled.csv
+      seqwise predict en-de "A man sleeps." --beam 10 --n-best 3
       seqwise predict digits one.wav two.wav
     """
     if bool(texts) == bool(input_):

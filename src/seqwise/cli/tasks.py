@@ -18,16 +18,19 @@ from seqwise.cli.transcription import transcribe_files
 from seqwise.cli.translation import translate_texts
 
 TAKEN = {  # task -> options that it takes, besides those that every task has
-    "forecast": {"--frames", "--target", "--output", "--horizon"},
+    "forecast": {"--encoder", "--frames", "--target", "--output", "--horizon"},
     "generate": {"--frames", "--label", "--target"},
-    "lm": {"--text", "--adapt"},
+    "lm": {"--text", "--encoder", "--start-from", "--adapt"},
     "regress": {
         *("--text", "--frames", "--target", "--weight", "--model", "--output"),
-        *("--vectors", "--pretrain-vectors", "--freeze-vectors"),
+        *("--encoder", "--vectors", "--pretrain-vectors", "--freeze-vectors"),
     },
-    "tag": {"--text", "--frames", "--label", "--imbalance", "--vectors", "--freeze-vectors", "--output"},
-    "transcribe": {"--frames", "--target", "--output", "--beam"},
-    "translate": {"--text", "--target", "--output", "--beam", "--n-best"},
+    "tag": {
+        *("--text", "--frames", "--label", "--imbalance", "--output"),
+        *("--encoder", "--vectors", "--freeze-vectors"),
+    },
+    "transcribe": {"--encoder", "--frames", "--target", "--output", "--beam"},
+    "translate": {"--encoder", "--text", "--target", "--output", "--beam", "--n-best"},
 }
 FURTHER: dict[str, Callable[[Mapping[str, Any]], None]] = {
     "forecast": steps_table,

@@ -35,8 +35,9 @@ def train(
         str,
         typer.Option(
             help="classify; tag: a tag for each token; lm: a language model, which needs no labels; "
+            "translate: texts to texts; "
             "generate: from a class or a vector to a text, or music; transcribe: speech to text.",
-            metavar="classify|tag|lm|generate|transcribe",
+            metavar="classify|tag|lm|translate|generate|transcribe",
         ),
     ] = "classify",
     text: Annotated[
@@ -151,6 +152,7 @@ def train(
     --task tag learns a tag for each token (parts of speech, named entities) from lists of tokens and tags, CoNLL files, or
     texts with marked spans; its baseline is the most frequent tag of each token.
     --task lm makes a language model, which needs no labels; its baseline counts n-grams (Kneser-Ney).
+    --task translate learns to translate texts (--text) into others (--target); its baseline is IBM model 1, word by word.
     --task generate learns to write sequences (--target): for a class (--label), from a vector (--frames), or as they are;
     texts, or music as lists of pitches. Its baselines are bigrams and the nearest vector.
     --task transcribe writes down what is said (--target) in sounds or frames (--frames), by connectionist temporal
@@ -171,6 +173,7 @@ def train(
       seqwise train spoken_digits --frames samples --label label --out digits
       seqwise train tinyshakespeare --task lm --out lm --set text.unit=characters
       seqwise train reviews.csv --text review --label sentiment --out m --start-from lm
+      seqwise train multi30k --task translate --text en --target de --test multi30k --out en-de
       seqwise train names_language --task generate --label label --target name --out names
       seqwise train an4 --task transcribe --test an4 --out speech --set frames.rate=100
     """

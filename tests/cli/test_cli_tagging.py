@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from program import QUICK, call
 
+from seqwise.data import open_table
+
 SMALL = ("--set", "model.character_size=4", "--set", "model.character_hidden_size=4", "--set", "model.dropout=0.1")
 LONGER = ("--set", "training.epochs=6", "--set", "training.learning_rate=0.03", "--set", "training.batch_size=8")
 NAMES, PLACES = ["Anna", "Ben", "Carla Diaz"], ["Bonn", "New York", "Rome"]
@@ -60,6 +62,29 @@ def test_texts_are_tagged_at_their_places(folder, tmp_path):
     (tmp_path / "more.jsonl").write_text(json.dumps({"words": ["Ben", "lives", "in", "Rome", "."]}))
     listed = call("predict", folder, "--input", tmp_path / "more.jsonl", "--text", "words", "--json").document
     assert [entity["entity_group"] for entity in listed["texts"][0]["entities"]] == ["PER", "LOC"]
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "jsonl", "csv"])
+def test_answers_are_written_beside_the_rows(folder, tmp_path, suffix):
+    rows = [["no", "name", "here"], ["Ben", "lives", "in", "Rome", "."]]
+    (tmp_path / "a.jsonl").write_text("\n".join(json.dumps({"tokens": row, "tags": ["x"]}) for row in rows))
+    answer = call("predict", folder, "--input", tmp_path / "a.jsonl", "--output", tmp_path / f"o.{suffix}", "--json")
+    assert answer.document == {"output": str(tmp_path / f"o.{suffix}"), "rows": 2}
+    (chunk,) = open_table(tmp_path / f"o.{suffix}").iter_chunks()
+    assert list(chunk) == ["tokens", "tags", "predicted_tags", "probabilities", "entities"]
+    read = {name: [json.loads(v) if isinstance(v, str) else v for v in values] for name, values in chunk.items()}
+    assert [len(row) for row in read["predicted_tags"]] == [3, 5]
+    assert [entity["entity_group"] for entity in read["entities"][1]] == ["PER", "LOC"]
+    again = call("predict", folder, "--input", tmp_path / "a.jsonl", "--output", tmp_path / f"o.{suffix}")
+    assert again.code == 2
+    assert "--overwrite" in again.err
+
+
+def test_texts_of_the_command_line_are_written_too(folder, tmp_path):
+    assert call("predict", folder, "Ben lives in Rome", "--output", tmp_path / "o.csv").code == 0
+    (chunk,) = open_table(tmp_path / "o.csv").iter_chunks()
+    assert chunk["text"] == ["Ben lives in Rome"]
+    assert json.loads(chunk["tags"][0])[0] == "I-PER"
 
 
 def test_other_sentences_are_evaluated_beside_the_stored_baseline(folder):

@@ -229,6 +229,14 @@ def test_a_column_may_be_empty_at_first(tmp_path):
     assert everything(open_table(tmp_path / "a.parquet")) == {"a": [None, "x"]}
 
 
+def test_lists_may_be_empty_at_first(tmp_path):
+    rows = [[], [], [{"a": "x", "n": 1}], []]
+    write_table(tmp_path / "a.parquet", [{"found": [row]} for row in rows])
+    assert everything(open_table(tmp_path / "a.parquet")) == {"found": rows}
+    write_table(tmp_path / "b.parquet", [{"found": [[]]}, {"found": [[]]}])
+    assert everything(open_table(tmp_path / "b.parquet")) == {"found": [[], []]}
+
+
 @pytest.mark.parametrize(
     ("name", "chunks", "error", "reason"),
     [

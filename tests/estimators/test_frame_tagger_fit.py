@@ -73,13 +73,15 @@ def test_marginals_are_probabilities_and_segments_hold_all_steps(fitted):
         assert all(one.label != other.label for one, other in itertools.pairwise(tagged.segments))
 
 
-def test_arrays_without_a_rate_are_counted_in_steps(fitted):
-    frames, _ = recordings(seed=3, count=2)
+def test_arrays_are_taken_for_the_rate_of_training_and_without_one_counted_in_steps(fitted):
+    frames, labels = recordings(seed=3, count=4)
     listed = fitted.tag(list(frames))
-    assert listed[0].unit == "steps"
-    assert listed[0].entities[0]["start"] == 0
-    assert isinstance(listed[0].entities[0]["end"], int)
+    assert listed[0].unit == "seconds"
     assert [of.tags for of in listed] == fitted.predict(frames)
+    (tagged, *_) = small(training={"epochs": 1}, validation=0.0).fit(list(frames), labels).tag(list(frames))
+    assert tagged.unit == "steps"
+    assert tagged.entities[0]["start"] == 0
+    assert isinstance(tagged.entities[0]["end"], int)
 
 
 def test_a_saved_tagger_answers_as_before(tmp_path, fitted):

@@ -139,3 +139,31 @@ def test_tags_that_do_not_stand_beside_each_other_are_refused():
         tagging_metrics(Tagging([["A"]]), Tagging([["A", "B"]]))
     with pytest.raises(DataError, match="no tokens"):
         tagging_metrics(Tagging([]), Tagging([]))
+
+
+def test_steps_of_which_nobody_knows_what_is_true_count_in_no_figure():
+    true, said, other = random_tags(1), random_tags(2), random_tags(3)
+    random = np.random.default_rng(0)
+    masked = [[None if random.random() < 0.3 else tag for tag in row] for row in true]
+    block = tagging_metrics(
+        Tagging(masked), Tagging(said), Tagging(other), metric="macro_f1", units=("recordings", "steps")
+    )
+    known = [
+        (right, tag, beside)
+        for rows in zip(masked, said, other, strict=True)
+        for right, tag, beside in zip(*rows, strict=True)
+        if right is not None
+    ]
+    rights, ours, theirs = zip(*known, strict=True)
+    assert (block["recordings"], block["steps"]) == (len(true), len(known))
+    assert block["macro_f1"]["value"] == pytest.approx(f1_score(rights, ours, average="macro"))
+    assert block["accuracy"]["value"] == pytest.approx(accuracy_score(rights, ours))
+    assert block["baseline"]["macro_f1"]["value"] == pytest.approx(f1_score(rights, theirs, average="macro"))
+    assert block["difference"]["metric"] == "macro_f1"
+    expected = block["macro_f1"]["value"] - block["baseline"]["macro_f1"]["value"]
+    assert block["difference"]["value"] == pytest.approx(expected)
+    assert block["difference"]["low"] < expected < block["difference"]["high"]
+    assert block["confusion_matrix"]["counts"] == confusion_matrix(rights, ours).tolist()
+    assert quick_tagging_figures(Tagging(masked), Tagging(said))["macro_f1"] == block["macro_f1"]["value"]
+    with pytest.raises(DataError, match="no tokens"):
+        tagging_metrics(Tagging([[None]]), Tagging([["A"]]))

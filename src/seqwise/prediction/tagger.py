@@ -17,6 +17,7 @@ from seqwise.errors import DataError, ModelFolderError
 from seqwise.prediction.device import resolve_device
 from seqwise.prediction.folder import FolderContent, read_folder
 from seqwise.prediction.restoring import restore
+from seqwise.prediction.streaming import StreamingTagger
 from seqwise.prediction.tagged import TaggedFrames, TaggedText
 from seqwise.text.tag_schemes import Span, read_spans, write_spans
 
@@ -29,7 +30,7 @@ STEPS = 2**16  # of a batch, padding included; a longer sequence is read alone
 PLAIN = "none"  # the scheme of tags that are no spans
 
 
-class TaggerPredictor:
+class TaggerPredictor(StreamingTagger):
     """A tagger that answers.
 
     Attributes:
@@ -88,8 +89,9 @@ class TaggerPredictor:
             raise DataError("texts are a list of strings, got a single one: put it in a list")
         if self.framed:
             frames = self._framed(X)
+            rate = frames.rate or self.features.frames.rate  # of what does not say it, that of training is taken
             return [
-                TaggedFrames([self.classes[i] for i in tags], chances.tolist(), frames.rate)
+                TaggedFrames([self.classes[i] for i in tags], chances.tolist(), rate)
                 for tags, chances, _ in self.answers(frames)
             ]
         placed = [self._place(number, text) for number, text in enumerate(X)]

@@ -172,3 +172,12 @@ def test_without_attention_unknown_words_are_never_said():
 def test_settings_that_do_not_go_together_are_refused(values, part):
     with pytest.raises(ValidationError, match=part):
         TranslatorSettings(**{**SMALL, **values})
+
+
+def test_it_trains_in_bfloat16_too(network):
+    network = network.float().train()
+    with torch.autocast("cpu", torch.bfloat16):
+        losses = network.losses(drawn(), truth=0.5)
+    assert losses.dtype == torch.float32
+    losses.backward(torch.ones(B))
+    assert all(torch.isfinite(parameter.grad).all() for parameter in network.parameters() if parameter.grad is not None)

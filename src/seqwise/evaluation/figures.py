@@ -122,7 +122,8 @@ def learning_curves(
         ),
         (
             "Validation figures",
-            f"{'lower' if lower_is_better else 'higher'} is better; the baseline's is {watched[first]}",
+            ("lower" if lower_is_better else "higher")
+            + (f" is better; the baseline's is {watched[first]}" if reference.get(first) is not None else " is better"),
             [(name, series("validation", key), MODEL, "-" if key == first else ":") for key, name in watched.items()],
             "linear",
             first,

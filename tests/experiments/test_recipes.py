@@ -2,6 +2,7 @@ import importlib
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from seqwise.embeddings import EmbeddingSettings, WordVectors
@@ -236,3 +237,45 @@ def test_a_recipe_of_a_tagger_is_judged_by_its_spans(tmp_path, monkeypatch):
     result = reproduce(ReproductionRequest("toy", folder=tmp_path / "m", device="cpu"))
     assert result.rows()[0][:2] == ["f1", "0.500"]
     assert result.test["kind"] == "tagging"
+
+
+def test_validation_data_choose_among_the_variants_of_a_task(tmp_path, monkeypatch):
+    import pyarrow
+    import pyarrow.parquet
+
+    random = np.random.default_rng(0)
+    rows = []
+    for person in range(6):
+        labels = np.repeat(random.integers(0, 2, 6), 5)
+        rows.append({"x": (labels + 0.3 * random.normal(size=30)).tolist(), "doing": labels.tolist(), "who": person})
+    (tmp_path / "moves").mkdir()
+    for part in ("train", "test"):
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "moves" / f"{part}.parquet")
+    base = {
+        "data": {"frames": ["x"], "label": "doing", "group": "who", "validation": 0.3},
+        "model": {"hidden_size": 8, "window": 30},
+        "training": {"epochs": 8, "batch_size": 2, "learning_rate": 0.03},
+    }
+    recipe = Recipe(
+        recipe="moves",
+        title="moves",
+        task="tag",
+        data=str(tmp_path / "moves"),
+        reference=Reference(source="nobody", macro_f1=0.5),
+        configuration=base,
+        variants={
+            "untrained": Variant(changes={"training": {"epochs": 1, "learning_rate": 1e-6}}),
+            "trained": Variant(changes={"imbalance": {"class_weight": "balanced"}}),
+        },
+        choose="macro_f1",
+    )
+    monkeypatch.setattr(recipes, "load_recipe", lambda name: recipe)
+    monkeypatch.setattr(recipes, "PROGRAMS", {})
+    result = reproduce(ReproductionRequest("moves", folder=tmp_path / "out"))
+    assert result.chosen.startswith("Best on validation data: trained, macro f1 ")
+    assert result.test == result.runs[1]["test"]
+    assert result.to_dict()["chosen"] == result.chosen
+    header, table = result.table
+    assert header == ["data", "variant", "macro f1", "accuracy", "on validation", "seconds"]
+    assert [row[1] for row in table] == ["logistic regression on the frame", "untrained", "trained"]
+    assert float(table[2][2]) == pytest.approx(result.test["macro_f1"]["value"], abs=5e-4)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from seqwise.experiments.figures import Evaluated, figures_beside_baseline, verdict
-from seqwise.experiments.reading import Part
+from seqwise.experiments.parts import Part
 from seqwise.metrics import classification_metrics, paired_difference
 from seqwise.prediction import Decisions
 

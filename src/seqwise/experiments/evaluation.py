@@ -11,7 +11,8 @@ from typing import Any
 from seqwise.data import DataSettings
 from seqwise.errors import ConfigurationError, DataError, ModelFolderError
 from seqwise.experiments.figures import Evaluated, figures_beside_baseline, figures_of, stated_costs, verdict
-from seqwise.experiments.reading import Say, frame_notes, read_part
+from seqwise.experiments.parts import frame_notes
+from seqwise.experiments.reading import Say, read_part
 from seqwise.experiments.stored_baseline import load_baseline
 from seqwise.prediction import Predictor, add_piece
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from seqwise.experiments.reading import Part
+from seqwise.experiments.parts import Part
 from seqwise.metrics import (
     classification_metrics,
     cost_table,

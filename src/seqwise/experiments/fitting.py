@@ -16,7 +16,8 @@ from seqwise.estimators.decisions import fit_decisions, fit_label_decisions
 from seqwise.evaluation import Baseline, fit_baseline
 from seqwise.experiments.configuration import Configuration
 from seqwise.experiments.decisions import DecisionRequest
-from seqwise.experiments.reading import Part, TrainingData
+from seqwise.experiments.parts import Part
+from seqwise.experiments.reading import TrainingData
 from seqwise.metrics import Criterion, parse_criterion
 from seqwise.models import SignalFeatures
 from seqwise.text import explain_text

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any
-
-import numpy as np
 
 from seqwise.data import (
     DataSettings,
@@ -20,98 +16,16 @@ from seqwise.data import (
     UnlabelledTexts,
     find_duplicates,
     grouped_split,
-    label_matrix,
     load_examples,
     read_frames,
     resolve,
     stratified_split,
 )
 from seqwise.errors import ConfigurationError, DataError
+from seqwise.experiments.parts import Part, frame_notes, joined_parts, part_at, part_of
 
 Say = Callable[[str], None]
 NO_SEPARATOR = "none"  # of `data.separator`: every text of the label column is one label
-
-
-@dataclass(frozen=True)
-class Part:
-    """Examples of one part.
-
-    Attributes:
-        texts: n texts, in memory or streamed; or `Frames`.
-        labels: (n,) strings; where an example may have several labels, tuples of strings.
-        weights: (n,) or None.
-        rows: the number of each example in its file, from 1, (n,).
-        name: of the file.
-    """
-
-    texts: Sequence[Any]
-    labels: np.ndarray
-    weights: np.ndarray | None
-    rows: np.ndarray
-    name: str
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @property
-    def multilabel(self) -> bool:
-        """Whether an example may have several labels."""
-        return len(self.labels) > 0 and isinstance(self.labels[0], tuple)
-
-    def label_counts(self) -> Counter[str]:
-        """How many examples have each label."""
-        return Counter(label for labels in self._label_sets() for label in labels)
-
-    def targets(self, classes: Sequence[str]) -> np.ndarray:
-        """Return class numbers, (n,); where an example may have several labels, which it has, (n, C).
-
-        Raises:
-            DataError: a label is none of the classes; names the label and its first row.
-        """
-        index = {name: number for number, name in enumerate(classes)}
-        first_rows: dict[str, int] = {}  # of labels that are unseen, in their order
-        for row, labels in zip(self.rows.tolist(), self._label_sets(), strict=True):
-            for label in labels:
-                if label not in index:
-                    first_rows.setdefault(label, row)
-        if first_rows:
-            name, first = next(iter(first_rows.items()))
-            others = len(first_rows) - 1
-            more = f"; {others} more {'label is' if others == 1 else 'labels are'} unseen too" if others else ""
-            raise DataError(
-                f"{self.name}, row {first}: the label {name!r} ({self.label_counts()[name]} rows) was not seen in training, "
-                f"which knew {', '.join(map(repr, list(classes)[:20]))}{more}"
-            )
-        if self.multilabel:
-            return label_matrix(self.labels.tolist(), classes)
-        return np.array([index[label] for label in self.labels.tolist()], dtype=np.int64)
-
-    def check_like(self, other: Part) -> None:
-        """Refuse examples of the other kind: one label where the others have lists of labels, or lists where they have one.
-
-        Raises:
-            DataError: names both files.
-        """
-        if self.multilabel != other.multilabel:
-            kinds = [
-                "several labels an example" if part.multilabel else "one label an example" for part in (self, other)
-            ]
-            raise DataError(f"{self.name} has {kinds[0]}, and {other.name} has {kinds[1]}")
-
-    def keys(self) -> Iterable[Any]:
-        """What two examples have in common if they are the same: their texts, or their numbers written out."""
-        if not isinstance(self.texts, Frames):
-            return self.texts
-        return (blake2b(row.tobytes(), digest_size=16).hexdigest() for row in self.texts)
-
-    def shown(self) -> Sequence[Any]:
-        """Examples as a person can look at them: texts, or frames in words."""
-        if not isinstance(self.texts, Frames):
-            return self.texts
-        return [self.texts.describe(index) for index in range(len(self.texts))]
-
-    def _label_sets(self) -> Iterable[tuple[str, ...]]:
-        return self.labels.tolist() if self.multilabel else ((label,) for label in self.labels.tolist())
 
 
 @dataclass(frozen=True)
@@ -176,7 +90,7 @@ class TrainingData:
         """All examples for training and validation."""
         if self.split or self.validation is None:
             return self.whole
-        return _joined(self.whole, self.validation)
+        return joined_parts(self.whole, self.validation)
 
     def summary(self) -> str:
         """How much there is of what, in one sentence."""
@@ -227,7 +141,7 @@ def read_training_data(
         unlabelled = UnlabelledTexts(settings.unlabelled, columns.text)
     stated = {None: "auto", NO_SEPARATOR: None}.get(settings.separator, settings.separator)
     examples = _examples(source, source.table("train"), columns.model_copy(update={"separator": stated}), rate)
-    whole, separator = _part(examples), examples.separator
+    whole, separator = part_of(examples), examples.separator
     columns = columns.model_copy(update={"separator": separator})
     counts = whole.label_counts()
     classes = sorted(counts)
@@ -247,9 +161,9 @@ def read_training_data(
             other.check_like(whole)
             other.targets(classes)
     duplicates = (
-        find_duplicates(whole.keys(), whole.labels)
+        find_duplicates(whole.identities(), whole.labels)
         if tested is None
-        else find_duplicates(whole.keys(), whole.labels, tested.keys(), tested.labels)
+        else find_duplicates(whole.identities(), whole.labels, tested.identities(), tested.labels)
     )
     training = whole
     if held is None and settings.validation > 0:
@@ -259,7 +173,7 @@ def read_training_data(
         else:
             mixed = whole.targets(classes) if whole.multilabel else whole.labels
             kept, split_off = stratified_split(mixed, settings.validation, seed)
-        training, held = _at(whole, kept), _at(whole, split_off)
+        training, held = part_at(whole, kept), part_at(whole, split_off)
         if settings.group is not None and (absent := sorted(set(classes) - set(training.label_counts()))):
             raise DataError(
                 f"{whole.name}: with groups of {settings.group!r} held back for validation no example of {absent[0]!r} is "
@@ -308,7 +222,7 @@ def read_part(
     if columns.weight is not None and columns.weight not in table.columns:
         say(f"{table.name} has no column {columns.weight!r}: every example counts alike")
         columns = columns.model_copy(update={"weight": None})
-    return _part(_examples(source, table, columns, rate))
+    return part_of(_examples(source, table, columns, rate))
 
 
 def columns_of(settings: DataSettings, source: DataSource) -> DataSettings:
@@ -352,42 +266,6 @@ def _column(table: Table, name: str) -> list[str]:
     """The values of a column, as texts."""
     table.require(name, "column of the groups")
     return [str(value) for chunk in table.iter_chunks(columns=[name]) for value in chunk[name]]
-
-
-def _part(examples: Examples) -> Part:
-    assert examples.labels is not None
-    return Part(examples.texts, examples.labels, examples.weights, np.arange(1, examples.rows + 1), examples.name)
-
-
-def _at(part: Part, indices: np.ndarray) -> Part:
-    texts = part.texts
-    chosen = texts.take(indices) if hasattr(texts, "take") else [texts[i] for i in indices]
-    weights = None if part.weights is None else part.weights[indices]
-    return Part(chosen, part.labels[indices], weights, part.rows[indices], part.name)
-
-
-def _joined(first: Part, second: Part) -> Part:
-    parts = (first, second)
-    weights = None
-    if any(part.weights is not None for part in parts):
-        weights = np.concatenate([np.ones(len(part)) if part.weights is None else part.weights for part in parts])
-    texts: Sequence[Any]
-    if isinstance(first.texts, Frames) and isinstance(second.texts, Frames):
-        texts = Frames.concatenate([first.texts, second.texts])
-    else:
-        texts = [*first.texts, *second.texts]
-    return Part(
-        texts,
-        np.concatenate([part.labels for part in parts]),
-        weights,
-        np.concatenate([part.rows for part in parts]),
-        first.name,
-    )
-
-
-def frame_notes(parts: Sequence[Part]) -> list[str]:
-    """What had to be done to read the frames of some parts, the file named."""
-    return [f"{part.name}: {note}" for part in parts if isinstance(part.texts, Frames) for note in part.texts.notes]
 
 
 def _notes(counts: Mapping[str, int], training: Part, validation: Part | None, separator: str | None) -> list[str]:

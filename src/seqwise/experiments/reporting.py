@@ -12,7 +12,8 @@ from seqwise.data import Duplicates
 from seqwise.evaluation import ReportContent, model_card, worst_mistakes, write_report
 from seqwise.experiments.environment import environment
 from seqwise.experiments.figures import Evaluated
-from seqwise.experiments.reading import Part, TrainingData
+from seqwise.experiments.parts import Part
+from seqwise.experiments.reading import TrainingData
 from seqwise.prediction import add_piece
 
 MISTAKES = 20  # shown in the report

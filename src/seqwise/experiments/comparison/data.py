@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from seqwise.data import UnlabelledTexts, find_duplicates, stratified_split
 from seqwise.errors import ConfigurationError, DataError
 from seqwise.experiments.configuration import Configuration
-from seqwise.experiments.reading import Part, Say, read_training_data
+from seqwise.experiments.parts import Part, part_at
+from seqwise.experiments.reading import Say, read_training_data
 
 TEST_SHARE = 0.2  # cut off where there are no test data and no folds
 CUT = 0  # the seed of the cut and of the folds: these stay, whatever the seeds of the runs
@@ -134,7 +135,11 @@ def read_comparison_data(
     elif tested is None:
         kept, cut = stratified_split(strata(rest, read.classes), TEST_SHARE, CUT)
         tested, rest = part_at(rest, cut), part_at(rest, kept)
-    across = 0 if folds is not None else find_duplicates(rest.keys(), rest.labels, tested.keys(), tested.labels).across
+    across = (
+        0
+        if folds is not None
+        else find_duplicates(rest.identities(), rest.labels, tested.identities(), tested.labels).across
+    )
     if across:
         notes.append(f"{across:,} test texts are in the rest of the data too, which flatters every row alike")
     digest = hashlib.sha256()
@@ -197,20 +202,8 @@ def class_counts(part: Part, classes: Sequence[str]) -> np.ndarray:
     return np.array([counts[name] for name in classes], dtype=np.int64)
 
 
-def part_at(part: Part, indices: np.ndarray) -> Part:
-    """Return these examples of a part; the indices ascend."""
-    texts = part.texts
-    return replace(
-        part,
-        texts=texts.take(indices) if hasattr(texts, "take") else [texts[i] for i in indices],
-        labels=part.labels[indices],
-        weights=None if part.weights is None else part.weights[indices],
-        rows=part.rows[indices],
-    )
-
-
 def _update(digest: hashlib._Hash, part: Part) -> None:
-    for text in part.keys():
+    for text in part.identities():
         written = (text if isinstance(text, str) else "\x1f".join(map(str, text))).encode("utf-8", "surrogatepass")
         digest.update(len(written).to_bytes(8, "little") + written)
     digest.update(repr(part.labels.tolist()).encode())

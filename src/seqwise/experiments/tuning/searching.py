@@ -11,15 +11,17 @@ from typing import Any
 
 import numpy as np
 
+from seqwise.data import Frames
 from seqwise.errors import ConfigurationError, SeqwiseError
 from seqwise.experiments.comparison.comparing import check_folder, check_metric
-from seqwise.experiments.comparison.data import Parts, part_at
+from seqwise.experiments.comparison.data import Parts
 from seqwise.experiments.comparison.fit import fit_and_answer
 from seqwise.experiments.comparison.runs import RunResult
 from seqwise.experiments.comparison.statistics import metrics_of
 from seqwise.experiments.comparison.table import metric_name, validation_figure
 from seqwise.experiments.configuration import Configuration, build_configuration
 from seqwise.experiments.environment import environment
+from seqwise.experiments.parts import part_at
 from seqwise.experiments.reading import Say, TrainingData, read_training_data
 from seqwise.experiments.tuning.report import TrialRow, save_search
 from seqwise.experiments.tuning.space import Dimension, configured, default_values, space_of, suggest
@@ -143,7 +145,8 @@ def run_tuning(request: TuningRequest, say: Say = lambda message: None) -> Searc
         raise ConfigurationError("a search is judged on validation examples, and data.validation is 0")
     check_metric(request.metric, metrics_of(data.multilabel))
     say(data.summary())
-    space = space_of(base)
+    texts = data.whole.texts
+    space = space_of(base, int(texts.lengths.max()) if isinstance(texts, Frames) else 0)
     fingerprint = _fingerprint(data, request, space)
     study = open_study(optuna, request.folder, fingerprint, base.training.seed)
     nothing = part_at(data.validation, np.array([], dtype=np.int64))
@@ -289,7 +292,7 @@ def _fingerprint(data: TrainingData, request: TuningRequest, space: list[Dimensi
     digest = hashlib.sha256()
     for part in (data.training, data.validation):
         assert part is not None
-        for text in part.keys():
+        for text in part.identities():
             digest.update(repr(text).encode("utf-8", "surrogatepass"))
         digest.update(repr(part.labels.tolist()).encode())
     fixed = request.configuration.model_dump(mode="json", exclude_unset=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from seqwise.experiments.configuration import Configuration, parse_configuration
@@ -63,11 +63,12 @@ class Dimension:
         return min(sizes, key=lambda option: abs(math.log(option / max(value, 1e-9)))) if sizes else self.options[0]
 
 
-def space_of(base: Configuration) -> list[Dimension]:
+def space_of(base: Configuration, steps: int = 0) -> list[Dimension]:
     """Return the dimensions, without what the person has fixed.
 
     Args:
         base: the configuration that the search starts from.
+        steps: of the longest example, where examples are frames; 0: they are texts.
     """
     architecture = Dimension("model.architecture", ("wide_deep", "recurrent", "linear"))
     dimensions = [
@@ -90,11 +91,26 @@ def space_of(base: Configuration) -> list[Dimension]:
         dimensions.append(Dimension("imbalance.prior_correction", low=0.0, high=1.0, architectures=("linear",)))
     if "label_smoothing" not in base.imbalance.model_fields_set:
         dimensions.append(Dimension("imbalance.label_smoothing", low=0.0, high=0.2, architectures=RECURRENT))
-    fixed = {f"{section}.{key}" for section in ("model", "training") for key in getattr(base, section).model_fields_set}
+    if steps:
+        dimensions = _of_frames(dimensions, vectors=steps == 1)
+    sections = ("model", "training", "frames")
+    fixed = {f"{section}.{key}" for section in sections for key in getattr(base, section).model_fields_set}
     open_ = [dimension for dimension in dimensions if dimension.path not in fixed]
     if architecture.path in fixed:
         open_ = [dimension for dimension in open_ if base.model.architecture in dimension.architectures]
     return open_
+
+
+def _of_frames(dimensions: list[Dimension], *, vectors: bool) -> list[Dimension]:
+    """Return what a model of frames has, whose architecture they decide."""
+    of_texts = {"model.architecture", "model.embedding_size", "model.linear_c", "imbalance.prior_correction"}
+    of_sequences = {"model.cell", "model.num_layers", "model.embedding_dropout", "model.word_dropout"}
+    further = [Dimension("frames.normalise", ("channel", "sequence")), Dimension("frames.deltas", (0, 1))]
+    if vectors:
+        further = [Dimension("model.head_layers", low=0, high=2)]
+    left = of_texts | (of_sequences if vectors else set())
+    kept = [*(dimension for dimension in dimensions if dimension.path not in left), *further]
+    return [replace(dimension, architectures=("wide_deep", "recurrent", "dense")) for dimension in kept]
 
 
 def suggest(trial: Any, space: list[Dimension], base: Configuration) -> dict[str, Any]:

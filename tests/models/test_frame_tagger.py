@@ -33,7 +33,11 @@ def in_double(batch):
     return batch._replace(frames=batch.frames.double())
 
 
-@pytest.mark.parametrize("settings", [{}, {"head": "crf"}, {"cell": "gru", "num_layers": 2}], ids=str)
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"head": "crf"}, {"cell": "gru", "num_layers": 2}, {"encoder": "transformer", "heads": 2, "backend": "auto"}],
+    ids=str,
+)
 def test_what_else_is_in_the_batch_never_changes_an_answer(settings):
     features = fitted(stack=2)
     module = network(features, **settings)

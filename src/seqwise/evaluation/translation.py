@@ -127,8 +127,8 @@ def attention_picture(weights: np.ndarray, source: Sequence[str], target: Sequen
         target: T symbols.
         name: unique on the page.
     """
-    columns, lines = [readable(symbol, 14) for symbol in source], [readable(symbol, 14) for symbol in target]
-    left, top = 14 + 6.4 * max(map(len, lines)), 20 + 5.2 * max(map(len, columns))
+    columns, lines = ([readable(symbol.lstrip("▁") or "▁", 14) for symbol in side] for side in (source, target))
+    left, top = 16 + 6.8 * max(map(len, lines)), 20 + 5.2 * max(map(len, columns))
     width, height = left + CELL * len(columns) + 34, top + CELL * len(lines) + 6
     with rules(name):
         figure = new_figure(width, height)

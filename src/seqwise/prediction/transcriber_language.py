@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from seqwise.prediction.language import LanguagePredictor
 
 WORDS = ("words", "whitespace", "tokens")
+REMEMBERED = 50_000  # histories
 
 
 def language_scores(predictor: LanguagePredictor, features: TranscriberFeatures) -> LanguageScores:
@@ -45,25 +46,26 @@ def language_scores(predictor: LanguagePredictor, features: TranscriberFeatures)
 class Histories:
     """What a language model has read, numbered: log P of what comes next, and the states.
 
+    A history is remembered, for utterances begin alike, and one is searched several times while weights are chosen.
+
     Args:
         predictor: of the language model.
     """
 
     def __init__(self, predictor: LanguagePredictor) -> None:
-        self._network, self._first = predictor.network, predictor.start
+        self._network, self._first = predictor.network, predictor.opening
         self.ends = predictor.ends
         self._logs: list[np.ndarray] = []
         self._states: list[tuple[Any, ...]] = []
+        self._known: dict[tuple[int, int], int] = {}
 
     def begin(self) -> int:
-        """Forget everything but the beginning of a text, number 0."""
+        """Return the number of the beginning of a text, 0; all others may be forgotten."""
         if not self._logs:
-            import torch
-
-            device = self._network.embedding.weight.device
-            logs, states = self._network.step(torch.tensor([self._first], device=device), self._network.start(1))
-            self._logs, self._states = [logs[0].double().cpu().numpy()], [states]
-        del self._logs[1:], self._states[1:]
+            self._add([self._first], self._network.start(1))
+        elif len(self._logs) > REMEMBERED:
+            del self._logs[1:], self._states[1:]
+            self._known = {}
         return 0
 
     def logs(self, number: int) -> np.ndarray:
@@ -76,26 +78,32 @@ class Histories:
 
     def read(self, before: Sequence[int], symbols: Sequence[int]) -> list[int]:
         """Read one symbol after each of some histories; return the numbers of the new ones."""
-        if not symbols:
-            return []
+        pairs = list(zip(before, symbols, strict=True))
+        new = [pair for pair in dict.fromkeys(pairs) if pair not in self._known]
+        for pair, number in zip(new, range(len(self._logs), len(self._logs) + len(new)), strict=True):
+            self._known[pair] = number
+        if new and self._network.transformer is not None:  # what it has read is of several lengths: one by one
+            for number, symbol in new:
+                states = self._states[number]
+                self._add([symbol], type(states)(*(state.clone() for state in states)))
+        elif new:
+            import torch
+
+            parts = zip(*(self._states[number] for number, _ in new), strict=True)
+            self._add([symbol for _, symbol in new], tuple(torch.cat(part, dim=1) for part in parts))
+        return [self._known[pair] for pair in pairs]
+
+    def _add(self, symbols: list[int], states: tuple[Any, ...]) -> None:
+        """Read symbols, each with the states before it, which may be changed, and remember what comes out."""
         import torch
 
         device = self._network.embedding.weight.device
-        first = len(self._logs)
-        if self._network.transformer is not None:  # what it has read is of several lengths: one after the other
-            for number, symbol in zip(before, symbols, strict=True):
-                states = type(self._states[number])(*(state.clone() for state in self._states[number]))
-                logs, states = self._network.step(torch.tensor([symbol], device=device), states)
-                self._logs.append(logs[0].double().cpu().numpy())
-                self._states.append(states)
-            return list(range(first, len(self._logs)))
-        states = tuple(torch.cat(parts, dim=1) for parts in zip(*(self._states[i] for i in before), strict=True))
-        logs, states = self._network.step(torch.tensor(list(symbols), device=device), states)
-        found = logs.double().cpu().numpy()
-        for row in range(len(found)):
-            self._logs.append(found[row])
-            self._states.append(tuple(state[:, row : row + 1] for state in states))
-        return list(range(first, len(self._logs)))
+        logs, after = self._network.step(torch.tensor(symbols, device=device), states)
+        self._logs += list(logs.double().cpu().numpy())
+        if self._network.transformer is not None:
+            self._states.append(after)
+        else:
+            self._states += [tuple(state[:, row : row + 1] for state in after) for row in range(len(symbols))]
 
 
 class SymbolLanguage:
@@ -116,6 +124,7 @@ class SymbolLanguage:
         if not any(token in pipeline.vocabulary for token in written):
             raise ConfigurationError("the language model knows none of the transcriber's symbols")
         self._numbers = np.concatenate([[0], pipeline.vocabulary.encode(written)]).astype(np.int64)
+        self._places = np.maximum(self._numbers - 1, 0)
         self._histories = Histories(predictor)
 
     def begin(self) -> int:
@@ -124,7 +133,7 @@ class SymbolLanguage:
 
     def extensions(self, read: int) -> np.ndarray:
         """See `LanguageScores`."""
-        return self._histories.logs(read)[np.maximum(self._numbers - 1, 0)]
+        return self._histories.logs(read)[self._places]
 
     def read(self, before: Sequence[int], symbols: Sequence[int]) -> list[int]:
         """See `LanguageScores`."""
@@ -149,11 +158,10 @@ class WordLanguage:
         self._finishes = features.word_marks
         self._histories = Histories(predictor)
         self._read: list[tuple[int, str]] = []  # the finished words, and the letters after them
-        self._known: dict[tuple[int, str], int] = {}
 
     def begin(self) -> int:
         """See `LanguageScores`."""
-        self._read, self._known = [(self._histories.begin(), "")], {}
+        self._read = [(self._histories.begin(), "")]
         return 0
 
     def extensions(self, read: int) -> np.ndarray:
@@ -187,10 +195,4 @@ class WordLanguage:
 
     def _after(self, history: int, word: str) -> int:
         """The history that a finished word makes of another one."""
-        if not word:
-            return history
-        found = self._known.get((history, word))
-        if found is None:
-            (found,) = self._histories.read([history], [self._number(word)])
-            self._known[history, word] = found
-        return found
+        return self._histories.read([history], [self._number(word)])[0] if word else history

@@ -39,7 +39,7 @@ def test_the_score_of_a_sentence_is_the_sum_over_its_symbols_with_its_end(model)
     (scored,) = model.score_texts(["a boy sleeps ."])
     assert scored.tokens == ["a", "boy", "sleeps", ".", "<eos>"]
     predictor, ids = model.predictor_, model.predictor_.pipeline.vocabulary.encode(scored.tokens)
-    states, before, total = predictor.network.start(1), predictor.start, 0.0
+    states, before, total = predictor.network.start(1), predictor.opening, 0.0
     for symbol in ids.tolist():
         logs, states = predictor.network.step(torch.tensor([before]), states)
         total += float(logs[0, symbol - 1])
@@ -129,7 +129,7 @@ def test_characters_keep_their_white_space_and_need_no_end():
     text = "ab ab\nba ba\n" * 40
     model = fitted([text], {"unit": "characters"})
     assert not model.settings_.text.end_mark
-    assert model.predictor_.pipeline.vocabulary.decode([model.predictor_.start]) == ["\n"]
+    assert model.predictor_.pipeline.vocabulary.decode([model.predictor_.opening]) == ["\n"]
     assert (
         model.predictor_.encode([" ab\n"])[0].tolist() == model.predictor_.pipeline.vocabulary.encode(" ab\n").tolist()
     )
@@ -139,7 +139,7 @@ def test_characters_keep_their_white_space_and_need_no_end():
 def test_sub_words_are_joined_to_text_again():
     model = fitted(text={"unit": "bpe", "max_vocabulary": 30})
     assert "▁" not in model.sample("the boy", max_tokens=20)
-    assert model.predictor_.start == EOS
+    assert model.predictor_.opening == EOS
 
 
 def test_an_interrupted_fit_goes_on_as_if_there_had_been_none(tmp_path):

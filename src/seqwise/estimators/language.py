@@ -169,7 +169,7 @@ class LanguageModel(BaseEstimator):
             network.load_state_dict(beginning.network.state_dict())
         self.settings_ = LanguageSections(pipeline.settings, sections.model, settings)
         self.predictor_ = LanguagePredictor(self._content(pipeline), SavedLanguageModel(network, pipeline))
-        start = self.predictor_.start
+        start = self.predictor_.opening
         streams = Streams(symbols, settings.batch_size, sections.model.bptt, start=start)
         watched = None
         if held is not None:

@@ -115,7 +115,7 @@ class LanguageTask(Task):
         characters = sum(len(text) if isinstance(text, str) else len(" ".join(text)) for text in examples)
         block = language_metrics(
             predictor.read_stream(symbols) if adapt is None else predictor.adapt_stream(symbols, adapt),
-            None if baseline is None else baseline.losses(symbols - 1, np.array([predictor.start - 1])),
+            None if baseline is None else baseline.losses(symbols - 1, np.array([predictor.opening - 1])),
             sentences=np.repeat(np.arange(len(rows)), [len(row) for row in rows]) if several else None,
             characters=characters + (len(rows) if predictor.ends else 0),
             seed=seed,

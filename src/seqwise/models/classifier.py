@@ -6,6 +6,7 @@ Axis letters: B batch, T steps, D embedding size or numbers of a frame, H hidden
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +14,9 @@ from torch.nn import functional as F
 
 from seqwise.errors import ConfigurationError
 from seqwise.models.batch import Batch
-from seqwise.models.encoder import Encoder
+from seqwise.models.encoder import Encoder, State
 from seqwise.models.initialisation import initialise_embedding
-from seqwise.models.pooling import Pooling
+from seqwise.models.pooling import Pooled, Pooling
 from seqwise.models.pretrained import PartlyFrozenEmbedding
 from seqwise.models.settings import ModelSettings
 
@@ -30,6 +31,17 @@ def dense(sizes: list[int], dropout: float = 0.0) -> nn.Sequential:
         layers += [nn.ReLU(), nn.Dropout(dropout)] if i else []
         layers.append(nn.Linear(inputs, outputs))
     return nn.Sequential(*layers)
+
+
+class PartState(NamedTuple):
+    """Where a recurrent part is in sequences that come step by step."""
+
+    encoder: State
+    pooled: Pooled
+
+    def copied(self) -> PartState:
+        """The same, which a step from this one does not change."""
+        return PartState(tuple(tensor.clone() for tensor in self.encoder), self.pooled)
 
 
 class RecurrentPart(nn.Module):
@@ -87,6 +99,33 @@ class RecurrentPart(nn.Module):
             steps = steps + self.positions(places)
         outputs, last = self.recurrent(self._with_dropout(steps), batch.lengths)
         return self.pooling(outputs, last, batch.lengths)
+
+    def start(self, batch: int) -> PartState:
+        """Where B sequences begin.
+
+        Raises:
+            ConfigurationError: the layers read in both directions.
+        """
+        return PartState(self.recurrent.start(batch), self.pooling.start(batch, next(self.parameters())))
+
+    @torch.no_grad()
+    def step(self, inputs: Tensor, state: PartState) -> tuple[Tensor, PartState]:
+        """Read one step as in evaluation: what `forward` gives for the sequences up to it.
+
+        Args:
+            inputs: symbols (B,), or frames (B, D).
+            state: which is written to, and holds no longer.
+
+        Returns:
+            Logits (B, C), and the state.
+        """
+        x = inputs if self.embedding is None else self.embedding(inputs)
+        if self.positions is not None:
+            place = min(state.pooled.steps, self.positions.num_embeddings - 1)
+            x = x + self.positions.weight[place]
+        output, encoder = self.recurrent.step(x, state.encoder)
+        found, pooled = self.pooling.step(output, state.pooled)
+        return self.head(found), PartState(encoder, pooled)
 
     def _steps(self, batch: Batch) -> Tensor:
         """Frames, or the vectors of the symbols, (B, T, D); in training some are nothing in particular."""
@@ -192,6 +231,29 @@ class SequenceModel(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """Return logits (B, C)."""
         return self.contributions(batch).sum(1) + self.shift
+
+    def start(self, batch: int) -> PartState:
+        """Where B sequences begin that come step by step.
+
+        Raises:
+            ConfigurationError: a part needs whole sequences.
+        """
+        return self._causal().start(batch)
+
+    def step(self, inputs: Tensor, state: PartState) -> tuple[Tensor, PartState]:
+        """Read one step, see `RecurrentPart.step`."""
+        logits, state = self._causal().step(inputs, state)
+        return logits * self.scales[0] + self.shift, state
+
+    def _causal(self) -> RecurrentPart:
+        part = self.parts["recurrent"] if list(self.parts) == ["recurrent"] else None
+        if not isinstance(part, RecurrentPart):
+            names = " and ".join(self.parts)
+            raise ConfigurationError(
+                f"step by step only the recurrent part answers, and this model has: {names}; train it with architecture "
+                "'recurrent'"
+            )
+        return part
 
 
 class VectorModel(nn.Module):

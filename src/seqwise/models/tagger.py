@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqwise.cells import LIBRARY
+from seqwise.errors import ConfigurationError
 from seqwise.layers import CRF, Recurrent
-from seqwise.models.encoder import Encoder
+from seqwise.models.encoder import Encoder, State
 from seqwise.models.initialisation import initialise_embedding, initialise_recurrent
 from seqwise.models.pretrained import PartlyFrozenEmbedding
 from seqwise.models.tagger_features import CASINGS, TaggedBatch
@@ -75,6 +76,32 @@ class TaggerNetwork(nn.Module, ABC):
         x = F.dropout(self.inputs(batch), dropout, self.training)
         outputs, _ = self.recurrent(x, batch.lengths)
         return self.head(F.dropout(outputs, dropout, self.training))
+
+    def start(self, batch: int) -> State:
+        """Where B sequences begin that come step by step.
+
+        Raises:
+            ConfigurationError: the model needs whole sequences.
+        """
+        if self.crf is not None:
+            raise ConfigurationError(
+                "a conditional random field decides about whole sequences: step by step a model with head 'softmax' answers"
+            )
+        return self.recurrent.start(batch)
+
+    @torch.no_grad()
+    def step(self, batch: Any, state: State) -> tuple[Tensor, State]:
+        """Read one step as in evaluation.
+
+        Args:
+            batch: of sequences of one step.
+            state: which is written to, and holds no longer.
+
+        Returns:
+            The score of every tag, (B, C), and the state.
+        """
+        output, state = self.recurrent.step(self.inputs(batch)[:, 0], state)
+        return self.head(output), state
 
     def answers(self, batch: Any, temperature: float = 1.0, shift: Tensor | None = None) -> Answers:
         """Return the tags and how probable they are.

@@ -18,6 +18,7 @@ from seqwise.prediction.device import resolve_device
 from seqwise.prediction.folder import FolderContent, read_folder
 from seqwise.prediction.restoring import RestoredModel, restore
 from seqwise.prediction.sampling import Joining, Sampling, draw
+from seqwise.prediction.streaming import StreamingLanguageModel
 from seqwise.text import TextPipeline
 from seqwise.text.vocabulary import EOS, PAD
 
@@ -72,7 +73,7 @@ class RestoredLanguageModel(RestoredModel, Protocol):
         """From text to symbols."""
 
 
-class LanguagePredictor:
+class LanguagePredictor(StreamingLanguageModel):
     """A language model that answers.
 
     Attributes:
@@ -109,7 +110,7 @@ class LanguagePredictor:
         return self.pipeline.settings.end_mark
 
     @property
-    def start(self) -> int:
+    def opening(self) -> int:  # type: ignore[override]
         """The symbol before the first: <eos>, which ends a text; without it a line break, or what is most frequent."""
         vocabulary = self.pipeline.vocabulary
         if self.ends:
@@ -132,7 +133,7 @@ class LanguagePredictor:
         import torch
 
         network, device = self.network, self._device
-        read = np.concatenate([[self.start], symbols[:-1]]).astype(np.int64)
+        read = np.concatenate([[self.opening], symbols[:-1]]).astype(np.int64)
         result, states = np.empty(len(symbols)), network.start(1)
         with torch.no_grad():
             for begin in range(0, len(symbols), WINDOW):
@@ -262,7 +263,7 @@ class LanguagePredictor:
         """
         import torch
 
-        read = np.concatenate([np.full((len(targets), 1), self.start), targets[:, :-1]], axis=1)
+        read = np.concatenate([np.full((len(targets), 1), self.opening), targets[:, :-1]], axis=1)
         states = network.start(len(targets))
         for begin in range(0, targets.shape[1], steps):
             here = slice(begin, begin + steps)
@@ -277,7 +278,7 @@ class LanguagePredictor:
 
         (row,) = self.encode([prompt])
         row = row[:-1] if self.ends else row
-        read = torch.tensor([[self.start, *row.tolist()]], device=self._device)
+        read = torch.tensor([[self.opening, *row.tolist()]], device=self._device)
         with torch.no_grad():
             reading = self.network.read(read, self.network.start(1))
             logs = self.network.log_probabilities(reading.outputs[:, -1])

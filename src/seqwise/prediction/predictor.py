@@ -14,6 +14,7 @@ from seqwise.prediction.decisions import UNSURE, Decisions
 from seqwise.prediction.device import resolve_device
 from seqwise.prediction.folder import FolderContent, read_folder
 from seqwise.prediction.restoring import RestoredModel, restore
+from seqwise.prediction.streaming import StreamingClassifier
 
 CHUNK = 16_384  # texts encoded at a time
 STEPS = 2**22  # of frames encoded at a time
@@ -26,7 +27,7 @@ class RestoredClassifier(RestoredModel, Protocol):
         """Return the texts as arrays, sized, with `lengths` and `batch(indices)`."""
 
 
-class Predictor:
+class Predictor(StreamingClassifier):
     """A saved classifier that answers.
 
     Attributes:

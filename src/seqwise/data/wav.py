@@ -130,7 +130,8 @@ def read_sounds(
     notes = []
     if other:
         rates = ", ".join(f"{one:,}" for one in sorted(set(other)))
-        notes.append(f"{_of_them(len(other), len(sounds))} {rates} Hz and were resampled to {wanted:,.0f} Hz.")
+        verb = "was" if len(sounds) == 1 else "were"
+        notes.append(f"{_of_them(len(other), len(sounds))} {rates} Hz and {verb} resampled to {wanted:,.0f} Hz.")
     if several:
         notes.append(f"{_of_them(several, len(sounds))} several channels, which were averaged.")
     return [resampled(sound.samples, sound.rate, wanted) for sound in sounds], wanted, tuple(notes)

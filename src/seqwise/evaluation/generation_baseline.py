@@ -76,6 +76,18 @@ class ClassBigrams:
         seen = self.counts.get((group, before, symbol), 0)
         return (seen + PRIOR * pair) / (self._of_class[group, before] + PRIOR)
 
+    def sample(self, group: int, random: np.random.Generator, longest: int = 30) -> list[int]:
+        """Draw symbols for a class, without <eos>; <unk> is rejected and drawn again."""
+        drawn, before = list[int](), EOS
+        choices = np.arange(EOS, self.symbols)
+        while len(drawn) < longest:
+            shares = np.array([self.probability(group, before, int(symbol)) for symbol in choices])
+            before = int(random.choice(choices, p=shares / shares.sum()))
+            if before == EOS:
+                break
+            drawn.append(before)
+        return drawn
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
         counts = [[*key, number] for key, number in self.counts.items()]

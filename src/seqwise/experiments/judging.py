@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,13 @@ def judge_samples(
         raise ConfigurationError(f"the classifier in {judge} does not know the class {missing[0]!r}")
     copies = None if known is None else known_texts(predictor, known)
     texts = predictor.sample(asked, request.sampling, guidance=request.guidance)
-    said = ["" if name is None else str(name) for name in classifier.predict(texts)]  # "" where it abstains
-    return {"by": request.by, **sample_metrics(asked, said, texts, copies, seed=request.sampling.seed)}
+    found = sample_metrics(asked, judge_texts(classifier, texts), texts, copies, seed=request.sampling.seed)
+    return {"by": request.by, **found}
+
+
+def judge_texts(classifier: Predictor, texts: Sequence[str]) -> list[str]:
+    """The class of each text; nothing where the classifier abstains."""
+    return ["" if name is None else str(name) for name in classifier.predict(texts)]
 
 
 def asked_classes(predictor: GeneratorPredictor, request: Judgement) -> list[str]:

@@ -30,9 +30,17 @@ PROGRAMS: dict[str, tuple[str, str]] = {
         "Two numbers remembered over 200 steps: tanh RNN, IRNN, LSTM, and their gradients by time step",
         "seqwise.experiments.adding_problem:reproduce_adding_problem",
     ),
+    "digits-spelled": (
+        "Pictures of digits spelled out, letter by letter: one to many",
+        "seqwise.experiments.digits_spelled:reproduce_digits_spelled",
+    ),
     "embeddings-imdb": (
         "Every model of word vectors with every objective on 17.5 million words: speed and quality",
         "seqwise.experiments.embedding_models:reproduce_embedding_models",
+    ),
+    "names-generate": (
+        "Names drawn for 18 languages, judged by the classifier of names-language",
+        "seqwise.experiments.names_generated:reproduce_names_generated",
     ),
     "names-slide": (
         "The lecture's own network for first names, to the letter",

@@ -204,7 +204,7 @@ def run_task_evaluation(
     task = task.of(source, asked)
     decided = task.columns(source, asked, "test")
     examples = task.read(source, settings.model_copy(update={"data": decided}), "test")
-    baseline = _stored_baseline(task, folder)
+    baseline = stored_baseline(task, folder)
     block = task.evaluate(predictor, examples, baseline, **options).block
     if save:
         path = folder / "metrics.json"
@@ -281,7 +281,12 @@ def _store_baseline(folder: Path, baseline: Any) -> None:
         add_piece(folder, BASELINE, baseline.to_dict(), sealed=True)
 
 
-def _stored_baseline(task: Task, folder: Path) -> Any:
+def stored_baseline(task: Task, folder: Path) -> Any:
+    """Return the baseline that is stored with a model, or None.
+
+    Raises:
+        ModelFolderError: it is damaged.
+    """
     path = folder / BASELINE
     if not path.exists():
         return None

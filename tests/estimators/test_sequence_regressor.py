@@ -232,3 +232,45 @@ def test_one_vector_a_row_is_read_by_dense_layers():
     model = SequenceRegressor(model={"hidden_size": 16, "dropout": 0.0}, training=training).fit(vectors, targets)
     assert model.settings_.model.architecture == "dense"
     assert model.score(vectors, targets) > 0.9
+
+
+CAUSAL = {**SMALL["model"], "architecture": "recurrent", "bidirectional": False}
+
+
+@pytest.mark.parametrize(
+    ("pooling", "model"),
+    [("last", {}), ("last+max+mean+attention", {"cell": "gru", "num_layers": 2}), ("mean", {"encoder": "transformer"})],
+)
+def test_frames_step_by_step_give_what_the_whole_sequence_gives(pooling, model):
+    frames, targets = signals(40)
+    settings = {**CAUSAL, **model, "pooling": pooling}
+    estimator = SequenceRegressor(model=settings, training={**SMALL["training"], "epochs": 1}).fit(frames, targets)
+    rows = np.stack([frames[0][:8], frames[1][:8], frames[2][:8]])
+    state = estimator.start(3)
+    for steps in range(1, 9):
+        state, numbers = estimator.step(state, rows[:, steps - 1])
+        np.testing.assert_allclose(numbers, estimator.predict(rows[:, :steps]), rtol=1e-4, atol=1e-4)
+
+
+def test_symbols_step_by_step_give_what_the_whole_text_gives():
+    texts, stars = reviews(60)
+    tokens = [text.split() for text in texts]
+    settings = {**CAUSAL, "pooling": "last+mean"}
+    model = SequenceRegressor(text={"unit": "tokens"}, model=settings, training={**SMALL["training"], "epochs": 1})
+    model.fit(tokens, stars)
+    state = model.start()
+    for steps, token in enumerate(tokens[0], 1):
+        state, numbers = model.step(state, [token])
+        np.testing.assert_allclose(numbers[:, 0], model.predict([tokens[0][:steps]]), rtol=1e-5)
+    with pytest.raises(DataError, match="one symbol or frame for each of 1 sequences"):
+        model.step(state, ["good", "bad"])
+
+
+def test_what_needs_the_whole_sequence_has_no_steps(fitted):
+    with pytest.raises(ConfigurationError, match="needs the whole sequence"):
+        fitted.start()
+    frames, targets = signals(40)
+    training = {**SMALL["training"], "epochs": 1}
+    stacked = SequenceRegressor(model=CAUSAL, training=training, frames={"stack": 2}).fit(frames, targets)
+    with pytest.raises(ConfigurationError, match=r"frames\.stack needs more than one step"):
+        stacked.start()

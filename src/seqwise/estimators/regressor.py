@@ -142,6 +142,16 @@ class SequenceRegressor(RegressorMixin, BaseEstimator):
         answers = self.predictor_.predict(inputs)
         return answers[:, 0] if self.single_ else answers
 
+    def start(self, batch: int = 1) -> Any:
+        """Return the state before the first step of B sequences, for `step`; see `RegressorPredictor.start`."""
+        check_is_fitted(self, "predictor_")
+        return self.predictor_.start(batch)
+
+    def step(self, state: Any, x: Sequence[Any]) -> tuple[Any, np.ndarray]:
+        """Read one step of each sequence and return the state and the numbers as of now, (B, K)."""
+        check_is_fitted(self, "predictor_")
+        return self.predictor_.step(state, x)
+
     def score(self, X: Iterable[Any], y: Any, sample_weight: Any = None) -> float:
         """Return R2, averaged over the targets: the share of their variance that is explained."""
         answers = self.predict(X)

@@ -5,16 +5,16 @@ Axis letters: n examples, K targets.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 
-from seqwise.errors import DataError, ModelFolderError
+from seqwise.errors import ConfigurationError, DataError, ModelFolderError
 from seqwise.prediction.device import resolve_device
 from seqwise.prediction.folder import FolderContent, read_folder
-from seqwise.prediction.predictor import RestoredClassifier, chunks
+from seqwise.prediction.predictor import chunks
 from seqwise.prediction.restoring import restore
 from seqwise.prediction.target_scale import TargetScale
 
@@ -26,9 +26,10 @@ class RegressorPredictor:
         config: the whole of config.json.
         settings: its sections.
         scale: names and units of the K targets.
+        model: the module, and what makes batches of inputs.
     """
 
-    def __init__(self, content: FolderContent, model: RestoredClassifier) -> None:
+    def __init__(self, content: FolderContent, model: Any) -> None:
         self.config, self.settings = content.config, content.settings
         self.scale = TargetScale.from_dict(content.config["targets"])
         self.model = model
@@ -49,7 +50,7 @@ class RegressorPredictor:
         content = read_folder(path)
         if content.config["estimator"] != "SequenceRegressor":
             raise ModelFolderError(f"{content.path} holds a {content.config['estimator']}, not a regressor")
-        model = cast("RestoredClassifier", restore(content))
+        model: Any = restore(content)
         model.module.to(target)
         try:
             return cls(content, model)
@@ -80,6 +81,52 @@ class RegressorPredictor:
     def named(self, answers: np.ndarray) -> list[dict[str, float]]:
         """Return each row of `predict` as target -> number."""
         return [dict(zip(self.scale.names, row, strict=True)) for row in answers.tolist()]
+
+    def start(self, batch: int = 1) -> Any:
+        """Return the state before the first step of B sequences, for `step`.
+
+        Raises:
+            ConfigurationError: the model needs whole sequences.
+        """
+        from seqwise.models.streaming import start
+
+        if self.reads_frames:
+            settings = self.model.features.frames.settings
+            plain = {"features": "none", "deltas": 0, "stack": 1, "stride": 1, "max_length": None}
+            different = [name for name, value in plain.items() if getattr(settings, name) != value]
+            if different or settings.normalise == "sequence":
+                name = different[0] if different else "normalise"
+                raise ConfigurationError(f"frames.{name} needs more than one step: read whole sequences")
+        elif self.settings["text"].get("end_mark"):
+            raise ConfigurationError("text.end_mark is read after the last symbol: one step at a time there is none")
+        return start(self.model.module.eval(), batch)
+
+    def step(self, state: Any, x: Sequence[Any]) -> tuple[Any, np.ndarray]:
+        """Read one step of each of B sequences, and return the state after it and the numbers as of now, (B, K).
+
+        They are exactly those of `predict` for the sequences until then.
+
+        Args:
+            state: of `start` or of the step before; it holds no longer.
+            x: a symbol (a token) of each sequence, or a frame, (B, D).
+
+        Raises:
+            DataError: not one symbol or frame for each sequence.
+        """
+        import torch
+
+        from seqwise.models.streaming import step
+
+        batch = len(state.total)
+        steps = [np.asarray(frame, dtype=np.float32)[None] for frame in x] if self.reads_frames else [[of] for of in x]
+        examples = self.model.encode(steps) if len(steps) == batch else None
+        if examples is None or not (examples.lengths == 1).all():
+            raise DataError(f"a step has one symbol or frame for each of {batch} sequences")
+        read = examples.batch(np.arange(batch))
+        given = read.frames[:, 0] if self.reads_frames else read.tokens[:, 0]
+        with torch.no_grad():
+            numbers, after = step(self.model.module, given.to(self.model.module.scales.device), state)
+        return after, self.scale.restored(numbers.float().cpu().numpy())
 
     @property
     def reads_frames(self) -> bool:

@@ -87,6 +87,9 @@ def test_reference_and_own_figure_stand_side_by_side(tmp_path):
         folder=tmp_path,
     )
     assert result.rows() == [["accuracy", "0.760", "0.800"], ["macro f1", "0.500", "-"]]
+    beside = replace(result, test={**result.test, "baseline": {"accuracy": {"value": 0.7, "low": None, "high": None}}})
+    assert beside.header() == ["test set", "reference", "baseline", "here"]
+    assert beside.rows() == [["accuracy", "0.760", "0.700", "0.800"], ["macro f1", "0.500", "-", "-"]]
     assert {"recipe", "reference", "test", "seconds"} <= result.to_dict().keys()
 
 

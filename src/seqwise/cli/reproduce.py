@@ -76,7 +76,7 @@ def reproduce(
         print(f"Time: {result.seconds:.0f} s")
         print(f"Everything else: {result.folder}")
     else:
-        print_table(recipe, ["test set", "reference", "here"], result.rows())
+        print_table(recipe, result.header(), result.rows())
         print(f"Reference: {result.reference['source']}")
         print(f"Time: {result.seconds:.0f} s")
         report = result.folder / "report.html"

@@ -211,13 +211,18 @@ class Reproduction:
             "environment": environment(),
         }
 
+    def header(self) -> list[str]:
+        """Of `rows`."""
+        return ["test set", "reference", *(["baseline"] if "baseline" in self.test else []), "here"]
+
     def rows(self) -> list[list[str]]:
-        """Reference beside ours: a row for each figure of the reference, or else for each of our own."""
+        """Reference, baseline and ours: a row for each figure of the reference, or else for each of our own."""
         theirs = {key: value for key, value in self.reference.items() if isinstance(value, int | float)}
         ours = dict(_single_figures(self.test))
         keys = list(theirs) or list(ours)
-        shown = [[_written(figures.get(key)) for figures in (theirs, ours)] for key in keys]
-        return [[key.replace("_", " "), *pair] for key, pair in zip(keys, shown, strict=True)]
+        beside = [dict(_single_figures(self.test["baseline"]))] if "baseline" in self.test else []
+        shown = [[_written(figures.get(key)) for figures in (theirs, *beside, ours)] for key in keys]
+        return [[key.replace("_", " "), *values] for key, values in zip(keys, shown, strict=True)]
 
 
 def _single_figures(test: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, float | None]]:

@@ -76,7 +76,8 @@ def predict(
 
     One line for each text, in order: label (- where the model abstains), probability, and the beginning of the text. Of a
     model of several labels: those that reach their thresholds, and the greatest probability of any. Of a tagger: a line for
-    each span, with type, probability, from, to (characters of the text) and words, and an empty line after each text. Of a
+    each span, with type, probability, from, to (characters of the text) and words, and an empty line after each text; of
+    frames for each segment, with label, probability, from and to (seconds). Of a
     translator: the translation; with --n-best number of the text, score and translation of each answer.
 
     \b

@@ -34,7 +34,7 @@ def train(
     task: Annotated[
         str,
         typer.Option(
-            help="classify; tag: a tag for each token; lm: a language model, which needs no labels; "
+            help="classify; tag: a tag for each token or frame; lm: a language model, which needs no labels; "
             "translate: texts to texts; "
             "generate: from a class or a vector to a text, or music; transcribe: speech to text.",
             metavar="classify|tag|lm|translate|generate|transcribe",
@@ -150,7 +150,8 @@ def train(
     """Train a classifier, tagger or language model and report honestly.
 
     --task tag learns a tag for each token (parts of speech, named entities) from lists of tokens and tags, CoNLL files, or
-    texts with marked spans; its baseline is the most frequent tag of each token.
+    texts with marked spans; its baseline is the most frequent tag of each token. With --frames it learns a label for each
+    step of a signal, beside logistic regression on the step.
     --task lm makes a language model, which needs no labels; its baseline counts n-grams (Kneser-Ney).
     --task translate learns to translate texts (--text) into others (--target); its baseline is IBM model 1, word by word.
     --task generate learns to write sequences (--target): for a class (--label), from a vector (--frames), or as they are;
@@ -170,6 +171,7 @@ def train(
       seqwise train tweets.csv --text tweet --label tone --out m --pretrain-vectors --unlabelled more.txt
       seqwise train names.tsv --text name --label sex --out m --time-budget 5m --set model.cell=gru
       seqwise train conll2003 --task tag --test conll2003 --out ner --vectors glove.6B.100d.top50k.txt.xz
+      seqwise train activities --task tag --test activities --out moves --set data.group=user
       seqwise train spoken_digits --frames samples --label label --out digits
       seqwise train tinyshakespeare --task lm --out lm --set text.unit=characters
       seqwise train reviews.csv --text review --label sentiment --out m --start-from lm

@@ -61,7 +61,7 @@ def compare(
     seed: Seed = None,
     json: Json = False,
 ) -> None:
-    """Compare treatments of rare classes, cells, encoders or models fairly.
+    """Compare treatments of rare classes, cells or whole models fairly.
 
     One row a variant, all on the same splits: mean over seeds, paired difference to the first with a corrected p-value,
     seconds. Finished runs are kept in the folder: the same command goes on where it was interrupted, and more seeds or

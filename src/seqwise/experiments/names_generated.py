@@ -22,7 +22,7 @@ from seqwise.prediction.sampling import Sampling
 
 DATA, JUDGE = "names_language", "names-language"
 SAMPLES = 1000
-SHARPENED = {"temperature": 0.7, "guidance": 2.0}
+SHARPENED = {"temperature": 1.0, "guidance": 1.5}
 """How names are drawn for the recipe's figures; chosen with another seed than that of the figures."""
 CONFIGURATION: dict[str, dict[str, Any]] = {
     "data": {"target": "name", "label": "label"},

@@ -62,7 +62,7 @@ def test_the_report_shows_labels_confusion_and_a_recording_over_time(folder):
 def test_recordings_are_evaluated_beside_the_stored_baseline(folder, data):
     block = call("evaluate", folder, data, "--save", "--json").document
     assert json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["test"] == block
-    shown = call("evaluate", folder, data / "test.parquet").out
+    shown = call("evaluate", folder, data).out
     assert "judging every frame by itself" in shown
     assert "By tag" in shown
 
@@ -140,6 +140,7 @@ def test_a_table_of_steps_is_learned_from(tmp_path):
             ("train", "{data}", "--task", "tag", "--out", "x", "--set", "data.ignore=[rest, 1, jump]"),
             "no step has a label",
         ),
+        (("evaluate", "{folder}", "{data}/test.parquet"), "not one label of the data was seen in training"),
         (("predict", "{folder}", "a text"), "reads frames of numbers, not texts"),
         (("predict", "{folder}", "--input", "{data}/test.parquet", "--text", "no"), "no column of frames 'no'"),
         (("predict", "{folder}", "--input", "{data}/test.parquet", "--output", "{data}/test.parquet"), "exists"),

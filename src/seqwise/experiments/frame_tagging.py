@@ -98,6 +98,12 @@ class FrameTaggingTask(TaggerTask):
         """See `Task.evaluate`."""
         if not predictor.framed:
             raise DataError("the model reads words, and the data are frames")
+        found = dict.fromkeys(label for row in examples.labels for label in row if label is not None)
+        if not set(found) & set(predictor.classes):
+            raise DataError(
+                f"not one label of the data was seen in training, which knew {', '.join(predictor.classes)}; the data have "
+                f"{', '.join(found)} (numbers get their names from the dataset.json beside the file)"
+            )
         code = TagCode(predictor.classes, PLAIN, PLAIN)
         said = predictor.tag(examples.frames)
         beside = None if baseline is None else Tagging(baseline.predict(predictor.features, examples.frames))

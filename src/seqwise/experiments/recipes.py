@@ -38,6 +38,10 @@ PROGRAMS: dict[str, tuple[str, str]] = {
         "Every model of word vectors with every objective on 17.5 million words: speed and quality",
         "seqwise.experiments.embedding_models:reproduce_embedding_models",
     ),
+    "imdb-start-from": (
+        "500 labelled reviews: an LSTM that starts from a language model of 10,000 unlabelled ones, and one from nothing",
+        "seqwise.experiments.start_from:reproduce_start_from",
+    ),
     "names-generate": (
         "Names drawn for 18 languages, judged by the classifier of names-language",
         "seqwise.experiments.names_generated:reproduce_names_generated",

@@ -11,7 +11,7 @@ import torch
 
 from seqwise.data import Frames
 from seqwise.errors import ConfigurationError, DataError
-from seqwise.estimators import SequenceClassifier
+from seqwise.estimators import SequenceClassifier, VectorClassifier
 from seqwise.models import ModelSettings, SequenceModel
 from seqwise.models.batch import Batch, EncodedExamples
 from seqwise.prediction import Predictor
@@ -171,3 +171,14 @@ def test_settings_of_texts_are_refused(fitted: SequenceClassifier) -> None:
         fitted.predict(["a text"])
     with pytest.raises(DataError, match="the frames have 3 channels, and the model was trained on 2 channels"):
         fitted.predict([np.zeros((4, 3))])
+
+
+def test_a_vector_classifier_reads_frames_of_one_step() -> None:
+    random = np.random.default_rng(0)
+    vectors = random.normal(size=(60, 3)).astype(np.float32)
+    labels = np.where(vectors[:, 0] > 0, "a", "b")
+    one_each = Frames.from_rows(vectors[:, None])
+    model = VectorClassifier(epochs=20).fit(one_each, labels)
+    np.testing.assert_array_equal(model.predict_proba(one_each), model.predict_proba(vectors))
+    with pytest.raises(DataError, match="sequence 2 has 2 steps"):
+        model.predict(Frames.from_rows([vectors[:1], vectors[:2]]))

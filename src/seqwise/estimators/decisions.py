@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from seqwise.errors import ConfigurationError
 from seqwise.estimators.choices import MILD
 from seqwise.losses import ImbalanceSettings
 from seqwise.metrics import (
@@ -22,6 +23,7 @@ from seqwise.metrics import (
     fit_label_calibration,
     implied_priors,
     label_cost_tables,
+    parse_criterion,
     quick_figures,
     quick_label_figures,
 )
@@ -213,3 +215,61 @@ def describe_decisions(decisions: Mapping[str, Any], classes: Sequence[str]) -> 
     if sentences:
         sentences.append("Validation figures flatter what was chosen on the same examples; test figures do not.")
     return sentences
+
+
+def choose_decisions(
+    validation: tuple[Any, np.ndarray, np.ndarray] | None,
+    classes: Sequence[str],
+    imbalance: ImbalanceSettings,
+    *,
+    multilabel: bool,
+    threshold: str | None = None,
+    calibrate: str | None = "auto",
+    positive: Any = None,
+    costs: Mapping[str, float] | None = None,
+    sample_weight: np.ndarray | None = None,
+) -> dict[str, Any]:
+    """Choose calibration and thresholds on validation examples, as a person asks for them.
+
+    Args:
+        validation: examples, targets and probabilities; None where nothing was held back.
+        classes: the C names.
+        imbalance: how rare classes were treated.
+        multilabel: whether an example may have several labels.
+        threshold: "f1" (or f2, f0.5), "recall=0.9", "precision=0.99", "cost", "balanced_accuracy" or "youden"; None for the
+            most probable class, of several labels for the best F1 of each.
+        calibrate: "temperature", "bcts", "vector", "platt" or "isotonic"; None leaves the probabilities as they are.
+            "auto": where `imbalance` has a treatment that distorts probabilities, "bcts", without changing an answer unless
+            a threshold is asked for; otherwise None. Of several labels: "temperature", "platt" (which "auto" then means) or
+            "isotonic", label by label.
+        positive: the class of interest; None takes the rarer one of two.
+        costs: for "cost": `fp`, `fn`, a class, or `TRUE>ANSWER` -> what such a mistake costs; others cost 1.
+        sample_weight: of the validation examples, or None.
+
+    Returns:
+        What `labels.json` holds of them.
+
+    Raises:
+        ConfigurationError: an unknown name, or there is no validation part.
+    """
+    criterion = None if threshold is None else parse_criterion(threshold)
+    automatic = calibrate == "auto"
+    if automatic:
+        calibrate = ("platt" if multilabel else "bcts") if distorts(imbalance) else None
+    if validation is None:
+        raise ConfigurationError("thresholds and calibration are chosen on validation examples, and there are none")
+    _, targets, probabilities = validation
+    given: dict[str, Any] = {"calibrate": calibrate, "costs": costs, "sample_weight": sample_weight}
+    if multilabel:
+        if positive is not None:
+            raise ConfigurationError("a class of interest is for one class a text; every label is of interest here")
+        return fit_label_decisions(targets, probabilities, classes, criterion=criterion or Criterion("f", 1.0), **given)
+    return fit_decisions(
+        targets,
+        probabilities,
+        classes,
+        keep_answers=automatic,
+        criterion=criterion,
+        positive=None if positive is None else str(positive),
+        **given,
+    )

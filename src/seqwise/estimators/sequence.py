@@ -11,19 +11,16 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from seqwise.data import Frames
 from seqwise.embeddings import EmbeddingSettings
-from seqwise.errors import ConfigurationError, ModelFolderError
-from seqwise.estimators.choices import CHOSEN, Profile, choose_for_frames
-from seqwise.estimators.decisions import SAVED, distorts, fit_decisions, fit_label_decisions
+from seqwise.errors import ModelFolderError
+from seqwise.estimators.choices import CHOSEN
+from seqwise.estimators.deciding import decide
+from seqwise.estimators.decisions import SAVED, choose_decisions
 from seqwise.estimators.examples import check_inputs, held_out, normalised_weights
 from seqwise.estimators.fitted import FittedModel, SequenceFit
 from seqwise.estimators.labels import LabelCode, describe_labels
-from seqwise.estimators.pretrained import GivenVectors, read_pretrained
 from seqwise.estimators.sections import AUTO, Sections
-from seqwise.estimators.starting import StartingPoint, start_or_choose
 from seqwise.losses import ImbalanceSettings
-from seqwise.metrics import Criterion, parse_criterion
 from seqwise.models import FrameSettings, ModelSettings, SavedModel
 from seqwise.prediction import Decisions, FolderContent, Predictor, read_folder, resolve_device, restore, write_folder
 from seqwise.text import TextSettings
@@ -159,13 +156,8 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         self.lemmas, self.stems = lemmas, stems
         self.max_length, self.keep, self.max_vocabulary, self.min_count = max_length, keep, max_vocabulary, min_count
         self.end_mark = end_mark
-        self.architecture, self.cell, self.embedding, self.embedding_size = (
-            architecture,
-            cell,
-            embedding,
-            embedding_size,
-        )
-        self.position_embedding = position_embedding
+        self.architecture, self.cell = architecture, cell
+        self.embedding, self.embedding_size, self.position_embedding = embedding, embedding_size, position_embedding
         self.vectors, self.freeze_vectors = vectors, freeze_vectors
         self.pretrain_vectors, self.pretraining = pretrain_vectors, pretraining
         self.hidden_size, self.num_layers, self.bidirectional = hidden_size, num_layers, bidirectional
@@ -180,20 +172,13 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         self.label_smoothing, self.prior_correction = label_smoothing, prior_correction
         self.loss, self.gamma, self.gamma_pos, self.gamma_neg = loss, gamma, gamma_pos, gamma_neg
         self.margin, self.beta, self.tau, self.deferred = margin, beta, tau, deferred
-        self.sampler, self.synthetic = sampler, synthetic
+        self.sampler, self.synthetic, self.momentum, self.weight_decay = sampler, synthetic, momentum, weight_decay
         self.epochs, self.batch_size, self.optimizer, self.learning_rate = epochs, batch_size, optimizer, learning_rate
-        self.momentum, self.weight_decay, self.clip_norm, self.clip_value = (
-            momentum,
-            weight_decay,
-            clip_norm,
-            clip_value,
-        )
-        self.schedule, self.warmup, self.patience = schedule, warmup, patience
-        self.metric, self.select, self.refit = metric, select, refit
+        self.clip_norm, self.clip_value, self.schedule, self.warmup = clip_norm, clip_value, schedule, warmup
+        self.patience, self.metric, self.select, self.refit = patience, metric, select, refit
         self.average, self.average_decay, self.seed, self.device = average, average_decay, seed, device
         self.precision, self.time_budget, self.checkpoint_seconds = precision, time_budget, checkpoint_seconds
-        self.frames = frames
-        self.validation, self.multilabel, self.verbose = validation, multilabel, verbose
+        self.frames, self.validation, self.multilabel, self.verbose = frames, validation, multilabel, verbose
 
     @classmethod
     def from_settings(
@@ -258,30 +243,24 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
             texts, targets, weights, self.code_, self.validation, validation_data, seed=self.seed, unit=self.unit
         )
         where = None if folder is None else Path(folder)
-        vectors: GivenVectors | None = None
-        beginning: StartingPoint | None = None
-        if isinstance(training.texts, Frames):
-            if unlabelled is not None:
-                raise ConfigurationError("unlabelled texts are for training word vectors, and the examples are frames")
-            if self.start_from is not None:
-                raise ConfigurationError(
-                    "start_from names a language model, which reads texts; the examples are frames"
-                )
-            self.settings_ = choose_for_frames(training.texts, sections, multilabel=self.code_.multilabel)
-        else:
-            if sections.frames is not None:
-                raise ConfigurationError("the section frames is for frames of numbers, and the examples are texts")
-            profile = Profile.of(training.texts, len(self.classes_), sections.text, multilabel=self.code_.multilabel)
-            self.settings_, beginning = start_or_choose(sections, profile)
-            self.settings_, vectors = read_pretrained(sections, self.settings_, training.texts, unlabelled, where)
+        decided = decide(
+            sections,
+            training.texts,
+            len(self.classes_),
+            multilabel=self.code_.multilabel,
+            start_from=self.start_from,
+            unlabelled=unlabelled,
+            folder=where,
+        )
+        self.settings_ = decided.sections
         fit = SequenceFit(
             self.settings_,
             self.classes_.tolist(),
             callbacks=[*([Progress(verbose=True)] if self.verbose else []), *callbacks],
             folder=where,
             resume=resume,
-            vectors=vectors,
-            beginning=beginning,
+            vectors=decided.vectors,
+            beginning=decided.beginning,
         )
         self.fitted_, examples = fit.fit(training, held)
         self.refitted_, self.decisions_ = False, dict[str, Any]()
@@ -324,52 +303,27 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         """Choose calibration and thresholds on the validation part; `predict`, `predict_proba` and `save` use them.
 
         Args:
-            threshold: "f1" (or f2, f0.5), "recall=0.9", "precision=0.99", "cost", "balanced_accuracy" or "youden"; None for
-                the most probable class, of several labels for the best F1 of each.
-            calibrate: "temperature", "bcts", "vector", "platt" or "isotonic"; None leaves the probabilities as they are.
-                "auto": where `imbalance` has a treatment that distorts probabilities, "bcts", without changing an answer
-                unless a threshold is asked for; otherwise None. Of several labels: "temperature", "platt" (which "auto" then
-                means) or "isotonic", label by label.
+            threshold: see `seqwise.estimators.decisions.choose_decisions`, as the other arguments.
+            calibrate: method, None for none, "auto" where a treatment of rare classes distorts probabilities.
             positive: the class of interest; None takes the rarer one of two.
-            costs: for "cost": `fp`, `fn`, a class, or `TRUE>ANSWER` -> what such a mistake costs; others cost 1.
+            costs: what mistakes cost.
             sample_weight: of the validation examples, or None.
 
         Raises:
             ConfigurationError: an unknown name, or there is no validation part.
         """
         check_is_fitted(self, "fitted_")
-        criterion = None if threshold is None else parse_criterion(threshold)
-        several, automatic = self.code_.multilabel, calibrate == AUTO
-        if automatic:
-            calibrate = ("platt" if several else "bcts") if distorts(self.settings_.imbalance) else None
-        if self.validation_ is None:
-            raise ConfigurationError("thresholds and calibration are chosen on validation examples, and there are none")
-        _, targets, probabilities = self.validation_
-        names = [str(name) for name in self.classes_]
-        if several:
-            if positive is not None:
-                raise ConfigurationError("a class of interest is for one class a text; every label is of interest here")
-            self.decisions_ = fit_label_decisions(
-                targets,
-                probabilities,
-                names,
-                calibrate=calibrate,
-                criterion=criterion or Criterion("f", 1.0),
-                costs=costs,
-                sample_weight=sample_weight,
-            )
-        else:
-            self.decisions_ = fit_decisions(
-                targets,
-                probabilities,
-                names,
-                calibrate=calibrate,
-                keep_answers=automatic,
-                criterion=criterion,
-                positive=None if positive is None else str(positive),
-                costs=costs,
-                sample_weight=sample_weight,
-            )
+        self.decisions_ = choose_decisions(
+            self.validation_,
+            [str(name) for name in self.classes_],
+            self.settings_.imbalance,
+            multilabel=self.code_.multilabel,
+            threshold=threshold,
+            calibrate=calibrate,
+            positive=positive,
+            costs=costs,
+            sample_weight=sample_weight,
+        )
         return self
 
     def save(

@@ -15,6 +15,7 @@ from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from seqwise.data import Frames
 from seqwise.errors import ConfigurationError, DataError, ModelFolderError
 from seqwise.estimators.examples import normalised_weights
 from seqwise.estimators.fitting import Fitting
@@ -34,10 +35,10 @@ STEPS, FEWEST_EPOCHS = 300, 10
 class VectorClassifier(ClassifierMixin, BaseEstimator):
     """Softmax (logistic) regression on vectors or bags of n-grams; with hidden layers, a multi-layer perceptron.
 
-    X is an array (n, D), a SciPy sparse matrix, or a list of n strings, which become n-grams. Dense columns are
-    standardised by the training data. Everything is computed in float64. Parameters of training are described in
-    `TrainingSettings`, of the loss in `ImbalanceSettings`; "auto" takes all examples in one batch while they are few, and
-    as many epochs as give about 300 steps.
+    X is an array (n, D), `Frames` of one step each, a SciPy sparse matrix, or a list of n strings, which become n-grams. The
+    command has it as `seqwise train --frames COL --model dense`. Dense columns are standardised by the training data.
+    Everything is computed in float64. Parameters of training are described in `TrainingSettings`, of the loss in
+    `ImbalanceSettings`; "auto" takes all examples in one batch while they are few, and as many epochs as give about 300 steps.
 
     Args:
         hidden_layers: units of each hidden ReLU layer; none is softmax regression.
@@ -111,7 +112,7 @@ class VectorClassifier(ClassifierMixin, BaseEstimator):
             DataError: X and y do not belong together, one class only, or a weight that is not a weight.
             ConfigurationError: a parameter is out of its range.
         """
-        started = time.perf_counter()
+        started, X = time.perf_counter(), _as_matrix(X)
         training = section_of(self, TrainingSettings, frozenset({"epochs", "batch_size"}))
         imbalance = section_of(self, ImbalanceSettings)
         if any(not isinstance(units, int | np.integer) or units < 1 for units in self.hidden_layers):
@@ -229,6 +230,7 @@ class VectorClassifier(ClassifierMixin, BaseEstimator):
 
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "module_")
+        X = _as_matrix(X)
         if self.features_ is None:
             X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
         elif not _are_texts(X):
@@ -263,6 +265,15 @@ def _mean_and_spread(X: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndar
     mean = np.average(X, axis=0, weights=weights)
     spread = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weights))
     return mean, np.where(spread > 1e-12 * np.maximum(np.abs(mean), 1.0), spread, 1.0)
+
+
+def _as_matrix(X: Any) -> Any:
+    """Frames of one step each as the array (n, D) that they are; anything else as it is."""
+    if not isinstance(X, Frames):
+        return X
+    if len(longer := np.flatnonzero(X.lengths != 1)):
+        raise DataError(f"sequence {longer[0] + 1} has {X.lengths[longer[0]]} steps, and a vector classifier reads one")
+    return X.values
 
 
 def _are_texts(X: Any) -> bool:

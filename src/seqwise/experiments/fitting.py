@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from seqwise.data import Frames
 from seqwise.estimators import SequenceClassifier
 from seqwise.estimators.choices import explain_imbalance
 from seqwise.estimators.decisions import fit_decisions, fit_label_decisions
@@ -179,7 +180,8 @@ def _notes(data: TrainingData, estimator: SequenceClassifier, refitted: bool, in
     counts = estimator.fitted_.counts.tolist()
     notes = [explain_imbalance(estimator.settings_.imbalance, names, counts)]
     if isinstance(estimator.fitted_.features, SignalFeatures):
-        notes.append(estimator.fitted_.features.frames.sentence())
+        features, frames = estimator.fitted_.features.frames, Frames.from_rows(data.whole.texts)
+        notes += [features.sentence(), *(note for note in (features.note(frames), features.gaps(frames)) if note)]
     else:
         notes += explain_text(estimator.settings_.text)
     if estimator.fitted_.coverage is not None:

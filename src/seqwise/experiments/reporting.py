@@ -85,7 +85,7 @@ def report_content(record: RunRecord) -> ReportContent:
             for name, part in (("train", data.training), ("validation", data.validation), ("test", data.test))
             if part is not None
         },
-        duplicates=list(duplicate_sentences(data.duplicates)),
+        duplicates=list(duplicate_sentences(data.duplicates, "frames" if data.has_frames else "text")),
         history=record.history,
         parts=record.parts,
         mistakes=worst_mistakes(
@@ -105,24 +105,30 @@ def report_content(record: RunRecord) -> ReportContent:
     )
 
 
-def duplicate_sentences(found: Duplicates) -> Iterable[str]:
-    """Say what was found, with the rows named."""
+def duplicate_sentences(found: Duplicates, what: str = "text") -> Iterable[str]:
+    """Say what was found, with the rows named.
+
+    Args:
+        found: see `Duplicates`.
+        what: an example is: "text" or "frames".
+    """
+    are = "are" if what == "frames" else "is"
     kinds = (
-        (found.duplicates, found.duplicate_rows, "Training rows that repeat the text of an earlier one"),
+        (found.duplicates, found.duplicate_rows, f"Training rows that repeat the {what} of an earlier one"),
         (
             found.conflicting,
             found.conflicting_rows,
-            "Training rows with the text of another row and a different label, of which at most one can be right",
+            f"Training rows with the {what} of another row and a different label, of which at most one can be right",
         ),
         (
             found.across,
             found.across_rows,
-            "Test rows whose text is in the training data too, so that the test figures flatter model and baseline",
+            f"Test rows whose {what} {are} in the training data too, so that the test figures flatter model and baseline",
         ),
         (
             found.across_conflicting,
             found.across_conflicting_rows,
-            "Test rows with the text of a training row and a label that no such row has",
+            f"Test rows with the {what} of a training row and a label that no such row has",
         ),
     )
     for count, rows, what in kinds:

@@ -93,6 +93,15 @@ class FrameFeatures:
             return None
         return f"The frames have {frames.rate:g} steps a second and were resampled to {self.rate:g}."
 
+    def gaps(self, frames: Frames) -> str | None:
+        """A sentence on the numbers that are missing, or None."""
+        missing = int(np.isnan(frames.values).sum())
+        if not missing:
+            return None
+        taken = {"previous": "the step before, or the mean where there is none", "mean": "the mean of their channel"}
+        of = taken[self.settings.missing]
+        return f"{missing:,} of {frames.values.size:,} numbers are missing and are taken from {of}."
+
     def sentence(self) -> str:
         """Say what a network reads."""
         settings, spectrum = self.settings, self._spectrum

@@ -38,7 +38,7 @@ class VectorClassifier(ClassifierMixin, BaseEstimator):
     X is an array (n, D), `Frames` of one step each, a SciPy sparse matrix, or a list of n strings, which become n-grams. The
     command has it as `seqwise train --frames COL --model dense`. Dense columns are standardised by the training data.
     Everything is computed in float64. Parameters of training are described in `TrainingSettings`, of the loss in
-    `ImbalanceSettings`; "auto" takes all examples in one batch while they are few, and as many epochs as give about 300 steps.
+    `ImbalanceSettings`; "auto" takes all examples in one batch while they are few, and as many epochs as give 300 steps.
 
     Args:
         hidden_layers: units of each hidden ReLU layer; none is softmax regression.

@@ -335,8 +335,7 @@ def mean_loss(network: GeneratorNetwork, examples: GeneratorExamples, together: 
     order, total = np.argsort(examples.lengths, kind="stable"), 0.0
     for begin in range(0, len(order), together):
         batch = examples.batch(order[begin : begin + together])
-        moved = GeneratorBatch(*(None if part is None else part.to(device) for part in batch))  # type: ignore[arg-type]
-        total += float(network.losses(moved).double().sum())
+        total += float(network.losses(batch.to(device)).double().sum())
     return total / float(examples.lengths.sum())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -248,16 +247,22 @@ class GenerationTask(Task):
 
     def verdict(self, block: Mapping[str, Any], split: str) -> str:
         """See `Task.verdict`."""
-        kind = copy(self)
-        if "exact" in block:
-            kind.baseline, kind.alternative, kind.lower_is_better = (
-                "nearest training vector",
-                "the nearest vector",
-                False,
-            )  # type: ignore[misc]
-        else:
-            kind.baseline = kind.alternative = "bigrams"  # type: ignore[misc]
+        kind = _Spelling() if "exact" in block else _Drawing()
         return Task.verdict(kind, block, split)
+
+
+class _Spelling(GenerationTask):
+    """Where there is one right sequence."""
+
+    baseline = "nearest training vector"
+    alternative = "the nearest vector"
+    lower_is_better = False
+
+
+class _Drawing(GenerationTask):
+    """Where there are many."""
+
+    baseline = "bigrams"
 
 
 def read_sequences(table: Table, column: str) -> list[Any]:
@@ -312,7 +317,7 @@ def read_classes(table: Table, column: str) -> list[str]:
 
 def _drawn(predictor: GeneratorPredictor, seed: int) -> dict[str, list[str]]:
     """Texts of each class, the most frequent first."""
-    order = np.argsort(-np.array(predictor.features.counts), kind="stable")[:CLASSES] if predictor.classes else []
+    order = np.argsort(-np.array(predictor.features.counts), kind="stable")[:CLASSES]
     conditions = [predictor.classes[i] for i in order] or [None]
     found = {}
     for condition in conditions:

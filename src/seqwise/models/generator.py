@@ -34,6 +34,11 @@ class GeneratorBatch(NamedTuple):
         """(B, T): the steps that exist."""
         return torch.arange(self.steps.shape[1], device=self.lengths.device) < self.lengths[:, None]
 
+    def to(self, device: torch.device) -> GeneratorBatch:
+        """Return the batch on a device."""
+        condition = None if self.condition is None else self.condition.to(device)
+        return GeneratorBatch(self.steps.to(device), self.lengths.to(device), condition)
+
 
 class GeneratorState(NamedTuple):
     """Where the sequences are.
@@ -112,7 +117,7 @@ class GeneratorNetwork(nn.Module):
             condition: (B,) classes from 1 on, 0 for none of them; (B, D) vectors, a row of NaN for none; None without.
             count: B.
         """
-        settings, like = self.settings, self.decoder.weight_ih_l0
+        settings, like = self.settings, self._like
         coded = self._coded(condition, count)
         shape = (settings.num_layers, count, settings.hidden_size)
         if self.first is None:
@@ -196,6 +201,11 @@ class GeneratorNetwork(nn.Module):
         assert self.output is not None
         return widened(self.output(outputs)).log_softmax(-1)
 
+    @property
+    def _like(self) -> Tensor:
+        """A tensor of the module's type, on its device."""
+        return next(self.parameters())
+
     def _embedded(self, steps: Tensor) -> Tensor:
         if self.embedding is not None:
             return self.embedding(steps)
@@ -208,7 +218,7 @@ class GeneratorNetwork(nn.Module):
             assert condition is not None
             return self.classes(condition)
         if self.dense is None:
-            return self.decoder.weight_ih_l0.new_zeros(count, 0)
+            return self._like.new_zeros(count, 0)
         assert condition is not None
         assert self.unseen is not None
         hidden = condition.isnan().any(1, keepdim=True)

@@ -5,7 +5,7 @@ Axis letters: n sequences, B of a batch, T steps, H hidden units, V vocabulary, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -99,7 +99,7 @@ class GeneratorPredictor:
         for begin in range(0, len(order), TOGETHER):
             indices = order[begin : begin + TOGETHER]
             batch = examples.batch(indices)
-            moved = type(batch)(*(None if part is None else part.to(self._device) for part in batch))
+            moved = batch.to(self._device)
             with torch.no_grad():
                 found = self.network.losses(moved).double().cpu().numpy()
             for place, index in enumerate(indices):
@@ -203,7 +203,7 @@ class GeneratorPredictor:
             pieces += self._draw_chords(_part(coded, begin), size, known, sampling, range(begin, begin + size))
         return pieces
 
-    def written(self, symbols: Sequence[int]) -> str:
+    def written(self, symbols: Iterable[int]) -> str:
         """The text of symbols, without <eos>."""
         assert self.features.pipeline is not None
         pieces = Joining(self.features.pipeline.settings.unit, begins=True)
@@ -303,8 +303,8 @@ class GeneratorPredictor:
             rolls = [_sounding(row, sampling, random) for row, random in zip(odds, randoms, strict=True)]
             wide = max(1, max(map(len, rolls)))
             listed = np.full((count, wide), SILENT, np.int64)
-            for row, pitches in zip(listed, rolls, strict=True):
-                row[: len(pitches)] = pitches
+            for chord, pitches in zip(listed, rolls, strict=True):
+                chord[: len(pitches)] = pitches
             return torch.from_numpy(listed).to(self._device)
         notes = torch.empty((count, 0), dtype=torch.int64, device=self._device)
         alive = set(range(count))

@@ -66,9 +66,9 @@ def piano_roll(given: Piece, drawn: Piece, title: str, name: str = "roll") -> st
     pitches = [pitch for chord in whole for pitch in chord] or [60]
     low, high = min(pitches), max(pitches)
     with rules(name):
-        figure = new_figure(2.4 * WIDTH, 64 + 6 * (high - low + 4))
+        figure = new_figure(2.4 * WIDTH, 80 + 6 * (high - low + 4))
         heading(figure, title, [("given", BASELINE), ("drawn", MODEL)] if given else [("drawn", MODEL)])
-        axes = panel(figure, 30, 42, 6, 30)
+        axes = panel(figure, 30, 42, 6, 38)
         for begin, end, pitch in _bars(whole, len(given)):
             colour = BASELINE if begin < len(given) else MODEL
             axes.broken_barh([(begin + 0.04, end - begin - 0.08)], (pitch - 0.4, 0.8), color=colour, linewidth=0)

@@ -12,6 +12,7 @@ from seqwise.errors import ConfigurationError
 from seqwise.estimators.sections import Sections, with_choices
 from seqwise.losses import ImbalanceSettings
 from seqwise.models import FrameSettings
+from seqwise.models.frame_features import decided
 from seqwise.text import TextSettings, choose_unit
 
 SAMPLE = 2000  # texts looked at
@@ -183,7 +184,7 @@ def choose_for_frames(frames: Frames, sections: Sections, *, multilabel: bool = 
         with_choices(model, model_choices),
         with_choices(sections.imbalance, imbalance_choices),
         with_choices(training, training_choices),
-        sections.frames or FrameSettings(),
+        decided(sections.frames or FrameSettings(), frames),
     )
 
 

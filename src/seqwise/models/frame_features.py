@@ -184,21 +184,8 @@ class FrameFeatures:
 
     def _decide(self, frames: Frames) -> None:
         self.channels, self.names = frames.channels, frames.names
-        settings = self.settings
-        self.rate = settings.rate or frames.rate
-        chosen = settings.features
-        if chosen == "auto":
-            sound = self.channels == 1 and self.rate is not None and self.rate >= LOWEST_SOUND
-            chosen = "log_mel" if sound else "none"
-        elif chosen != "none" and self.channels != 1:
-            raise ConfigurationError(
-                f"frames.features {chosen} is for one channel of sound, and the frames have {self.channels} channels"
-            )
-        elif chosen != "none" and self.rate is None:
-            raise ConfigurationError(
-                f"frames.features {chosen} needs the number of steps a second, which the data do not tell: set frames.rate"
-            )
-        self.settings = settings.model_copy(update={"features": chosen})
+        self.settings = decided(self.settings, frames)
+        self.rate = self.settings.rate
         assert self.size  # a window or a hop that does not go with the rate is refused here
 
     def _means(self, frames: Frames) -> NDArray[np.float32]:
@@ -295,6 +282,26 @@ class FrameFeatures:
         places = [np.minimum(begins + within * settings.stride + ahead, last) for ahead in range(settings.stack)]
         values = np.concatenate([frames.values[place] for place in places], axis=1)
         return Frames(values, offsets, notes=frames.notes)
+
+
+def decided(settings: FrameSettings, frames: Frames) -> FrameSettings:
+    """Settings with "auto" and the rate decided by training data.
+
+    Raises:
+        ConfigurationError: spectra are wanted, and the frames have several channels or no known rate.
+    """
+    channels, rate, chosen = frames.channels, settings.rate or frames.rate, settings.features
+    if chosen == "auto":
+        chosen = "log_mel" if channels == 1 and rate is not None and rate >= LOWEST_SOUND else "none"
+    elif chosen != "none" and channels != 1:
+        raise ConfigurationError(
+            f"frames.features {chosen} is for one channel of sound, and the frames have {channels} channels"
+        )
+    elif chosen != "none" and rate is None:
+        raise ConfigurationError(
+            f"frames.features {chosen} needs the number of steps a second, which the data do not tell: set frames.rate"
+        )
+    return settings.model_copy(update={"features": chosen, "rate": rate})
 
 
 def _moments(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

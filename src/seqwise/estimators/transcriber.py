@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -172,7 +173,7 @@ class Transcriber(BaseEstimator):
         network.eval()
         self.fit_history_, self.history_ = history, history.epochs
         if sections.search.language_model == FROM_TRAINING:
-            self._language = fit_language_model(features, said, true, settings.seed)
+            self._language = fit_language_model(features, said, true, settings.seed, _share(settings))
         self._decide_search(held, true)
         self.seconds_ = time.perf_counter() - started
         return self
@@ -275,15 +276,15 @@ class Transcriber(BaseEstimator):
         if held is not None and true is not None and any(true):
             logs = self.predictor_.log_probabilities(held[0])
             if search.beam > 1 or self._words is not None or self._language is not None:
-                search, self.trials_ = choose_search(self.predictor_, logs, true, self.settings_.training.metric)
+                of = self.settings_.training
+                search, self.trials_ = choose_search(self.predictor_, logs, true, of.metric, _share(of))
         else:
             weight = 0.5 if self._language is not None else 0.0
             open_ = {"language_weight": weight, "insertion_bonus": 0.0}
             search = search.model_copy(
                 update={name: value for name, value in open_.items() if getattr(search, name) is None}
             )
-        of = self.settings_
-        self.settings_ = TranscriberSections(of.frames, of.text, of.model, search, of.training)
+        self.settings_ = replace(self.settings_, search=search)
         self.predictor_ = self._predictor()
         if held is not None and true is not None and any(true):
             self.searches_ = compare_searches(self.predictor_, logs, true)
@@ -301,6 +302,11 @@ class Transcriber(BaseEstimator):
             "settings": {"data": data or {"validation": self.validation}, **self.settings_.to_dict()},
         }
         return FolderContent(Path(), config, {}, {}, {})
+
+
+def _share(training: TrainingSettings) -> float | None:
+    """The seconds of a time budget that finding out how to search may take, and fitting a language model too."""
+    return None if training.time_budget is None else 0.05 * training.time_budget
 
 
 class _Loss:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,7 +23,11 @@ MOST = 300  # utterances that are searched again and again
 
 
 def fit_language_model(
-    features: TranscriberFeatures, transcripts: Sequence[str], held: Sequence[str] | None, seed: int
+    features: TranscriberFeatures,
+    transcripts: Sequence[str],
+    held: Sequence[str] | None,
+    seed: int,
+    limit: float | None = None,
 ) -> LanguageModel:
     """Fit a small language model of a transcriber's symbols on its transcripts.
 
@@ -30,20 +36,25 @@ def fit_language_model(
         transcripts: of the training utterances, prepared.
         held: those of the validation part; None holds the last tenth of `transcripts` back.
         seed: of the fit.
+        limit: seconds; None: none.
     """
     text = features.pipeline.settings
     unit = "whitespace" if text.unit == "words" else text.unit
     model = LanguageModel(
         text=text.model_copy(update={"unit": unit, "end_mark": True}),
         model=LANGUAGE_MODEL,
-        training={**LANGUAGE_TRAINING, "seed": seed},
+        training={**LANGUAGE_TRAINING, "seed": seed, "time_budget": limit},
     )
     said = [text for text in transcripts if text]
     return model.fit(said, validation_data=None if held is None else [text for text in held if text])
 
 
 def choose_search(
-    predictor: TranscriberPredictor, logs: Sequence[np.ndarray], true: Sequence[str], metric: str
+    predictor: TranscriberPredictor,
+    logs: Sequence[np.ndarray],
+    true: Sequence[str],
+    metric: str,
+    limit: float | None = None,
 ) -> tuple[TranscriberSearchSettings, list[dict[str, Any]]]:
     """Choose the weight of the language model and the bonus on validation data, one after the other and once more.
 
@@ -52,15 +63,18 @@ def choose_search(
         logs: of each validation utterance, from `log_probabilities`.
         true: what was said, prepared.
         metric: "wer" or "cer", of which less is better.
+        limit: seconds after which nothing new is tried; None: none.
 
     Returns:
         The settings with every number decided, and what was tried: `language_weight`, `insertion_bonus`, `wer`, `cer`.
     """
     search, tried = predictor.search, dict[tuple[float, float], dict[str, float]]()
-    logs, true = logs[:MOST], true[:MOST]
+    logs, true, started = logs[:MOST], true[:MOST], time.monotonic()
 
     def figures(weight: float, bonus: float) -> dict[str, float]:
         if (weight, bonus) not in tried:
+            if limit is not None and tried and time.monotonic() - started > limit:
+                return {metric: math.inf}
             chosen = search.model_copy(update={"language_weight": weight, "insertion_bonus": bonus})
             said = [predictor.features.write(symbols) for symbols in predictor.find(logs, chosen)]
             tried[weight, bonus] = quick_transcription_figures(true, said)

@@ -7,7 +7,8 @@ from typing import Any
 
 from seqwise.models.transcriber import TranscriberNetwork
 from seqwise.models.transcriber_features import TranscriberFeatures
-from seqwise.models.transcriber_settings import TranscriberSettings
+from seqwise.models.transcriber_settings import TranscriberSearchSettings, TranscriberSettings
+from seqwise.text.vocabulary import checked_strings
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,9 @@ def build_transcriber(model: TranscriberSettings, features: TranscriberFeatures)
 
 def load_transcriber(config: dict[str, Any], vocabulary: dict[str, Any], labels: dict[str, Any]) -> SavedTranscriber:
     """Build what `config.json` and `vocabulary.json` describe."""
-    features = TranscriberFeatures.from_dict(vocabulary)
+    features, words = TranscriberFeatures.from_dict(vocabulary), vocabulary.get("words")
     model = TranscriberSettings.model_validate(config["settings"]["model"])
-    return SavedTranscriber(build_transcriber(model, features), features, vocabulary.get("words"))
+    TranscriberSearchSettings.model_validate(config["settings"]["search"])
+    if words is not None:
+        words = checked_strings(words, "word list")
+    return SavedTranscriber(build_transcriber(model, features), features, words)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqwise.models.encoder import Encoder
+from seqwise.errors import ConfigurationError
+from seqwise.models.encoder import Encoder, State
 from seqwise.models.transcriber_settings import TranscriberSettings
 
 LONGEST_MASK = 5  # a time mask never hides more than one in so many frames
@@ -52,6 +53,31 @@ class TranscriberNetwork(nn.Module):
         x, lengths = self._joined(frames, lengths)
         outputs, _ = self.encoder(F.dropout(x, settings.input_dropout, self.training), lengths)
         return self.head(F.dropout(outputs, settings.dropout, self.training)), lengths
+
+    def start(self, batch: int) -> State:
+        """The state before the first step of B utterances.
+
+        Raises:
+            ConfigurationError: the model reads in both directions, or a convolution looks ahead.
+        """
+        if self.convolution is not None:
+            raise ConfigurationError("a convolution needs the frames that follow: set model.subsampling to 'stack'")
+        return self.encoder.start(batch)
+
+    @torch.no_grad()
+    def step(self, frames: Tensor, state: State) -> tuple[Tensor, State]:
+        """Read the frames of one step, as in evaluation; the given state is written to and holds no longer.
+
+        Args:
+            frames: (B, F, D), of which F is at most `settings.reduction`: fewer where an utterance ends.
+            state: as `start` or the last step gave it.
+
+        Returns:
+            Logits (B, V), and the state.
+        """
+        missing = self.settings.reduction - frames.shape[1]
+        outputs, state = self.encoder.step(F.pad(frames, (0, 0, 0, missing)).flatten(1), state)
+        return self.head(outputs), state
 
     def steps(self, frames: Tensor) -> Tensor:
         """How many steps so many frames become, whole numbers of any shape."""

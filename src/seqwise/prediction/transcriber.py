@@ -18,6 +18,7 @@ from seqwise.prediction.folder import FolderContent, read_folder
 from seqwise.prediction.language import LanguagePredictor
 from seqwise.prediction.restoring import restore
 from seqwise.prediction.transcriber_language import language_scores
+from seqwise.prediction.transcriber_streaming import StreamingTranscriber
 
 if TYPE_CHECKING:
     from seqwise.data.frames import Frames
@@ -71,7 +72,7 @@ class Transcript:
         return {"text": self.text, "log_probability": self.log_probability, "unit": self.unit, "words": words}
 
 
-class TranscriberPredictor:
+class TranscriberPredictor(StreamingTranscriber):
     """A transcriber that answers.
 
     Attributes:

@@ -92,6 +92,34 @@ def test_the_network_reads_in_pieces_what_it_reads_at_once():
     assert_close(torch.cat([first, second, third], 1), whole)
 
 
+def test_a_rollout_is_the_free_run_that_it_teaches_and_has_gradients():
+    torch.manual_seed(0)
+    network = ForecasterNetwork(ForecasterSettings(hidden_size=8, lags=3), 2, 1).double().eval()
+    for part in (network.linear, network.known_weight, network.bias, network.head.weight):
+        part.data.normal_(std=0.3)
+    x = torch.randn(2, 12, 3, dtype=torch.float64)
+    rolled = network.rollout(x, 5)
+    assert_close(rolled, network.free_run(x[:, :7], 5, x[:, 7:11, 2:]))
+    upstream = torch.randn_like(rolled)
+    weight = network.encoder.layers.weight_hh_l0
+    (found,) = torch.autograd.grad((rolled * upstream).sum(), weight)
+    step = torch.zeros_like(weight)
+    step[3, 2] = 1e-6
+    with torch.no_grad():
+        weight += step
+        above = (network.rollout(x, 5) * upstream).sum()
+        weight -= 2 * step
+        below = (network.rollout(x, 5) * upstream).sum()
+    assert float(found[3, 2]) == pytest.approx(float((above - below) / 2e-6), rel=1e-4)
+
+
+def test_training_on_its_own_output_is_an_option():
+    model = SequenceForecaster(**{**SMALL, "model": {**SMALL["model"], "rollout": 6}}).fit(waves(1))
+    assert np.isfinite(model.predict(waves(1, 60, seed=5))).all()
+    with pytest.raises(ConfigurationError, match="rollout is below window, got 24 and 24"):
+        SequenceForecaster(model={"rollout": 24, "window": 24}).fit(waves(1))
+
+
 def test_padding_never_changes_a_forecast():
     torch.manual_seed(0)
     network = ForecasterNetwork(ForecasterSettings(hidden_size=8, lags=3), 2).double().eval()

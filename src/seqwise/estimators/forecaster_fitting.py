@@ -136,7 +136,14 @@ class Residual(nn.Module):
         said = self.network.recurrent_part(batch.x, batch.lengths).float()
         losses = target_losses(self._loss, said, batch.left).mean(-1)
         live = torch.arange(losses.shape[1], device=losses.device) < batch.lengths[:, None]
-        return torch.where(live, losses, 0).sum(1) / batch.lengths
+        ahead = torch.where(live, losses, 0).sum(1) / batch.lengths
+        steps, whole = self.network.settings.rollout, batch.lengths == batch.x.shape[1]
+        if not steps or batch.x.shape[1] <= steps or not bool(whole.any()):
+            return ahead
+        x = batch.x[whole]
+        forecasts = self.network.rollout(x, steps).float()
+        far = target_losses(self._loss, forecasts, x[:, -steps:, : self.network.channels]).mean((1, 2))
+        return ahead.index_add(0, whole.nonzero()[:, 0], far)
 
 
 def fit_residuals(

@@ -108,6 +108,24 @@ class ForecasterNetwork(nn.Module):
             said = said + torch.einsum("bpd,odp->bo", recent, self.linear)
         return self.head(output) + said, ForecastState(after, recent)
 
+    def rollout(self, x: Tensor, steps: int) -> Tensor:
+        """Return forecasts of the last steps of windows from what the network itself said of those before, (B, steps, D).
+
+        What `free_run` does, with gradients through all of it.
+
+        Args:
+            x: as in `forward`, (B, T, D + E), T above `steps`.
+            steps: how many.
+        """
+        first = x.shape[1] - steps
+        said, state = self.read(x[:, :first], self.start(len(x)))
+        forecasts = [said[:, -1:]]
+        for step in range(first, x.shape[1] - 1):
+            fed = torch.cat([forecasts[-1], x[:, step : step + 1, self.channels :]], -1)
+            said, state = self.read(fed, state)
+            forecasts.append(said)
+        return torch.cat(forecasts, 1)
+
     @torch.no_grad()
     def free_run(self, x: Tensor, horizon: int, known: Tensor | None = None) -> Tensor:
         """Read series and go on by what the network itself says, (B, H, D).

@@ -25,6 +25,8 @@ class ForecasterSettings(EncoderSettings):
         window: steps that training reads at a time, and that a forecast needs at least to be at its best.
         horizon: steps ahead for which forecasts are evaluated and intervals are measured.
         period: steps of a season, for the seasonal baseline and the scale of errors; null: it is found.
+        rollout: steps at the end of each window that training also forecasts from the model's own output, as `predict` does,
+            and learns from; below `window`. 0: training is all teacher forcing, one step ahead of what really came.
         loss: of the step ahead: "squared", "absolute" or "huber".
         delta: of "huber", in standard deviations.
     """
@@ -38,6 +40,7 @@ class ForecasterSettings(EncoderSettings):
     window: int = Field(default=128, ge=2)
     horizon: int = Field(default=16, ge=1, le=10_000)
     period: int | None = Field(default=None, ge=1)
+    rollout: int = Field(default=0, ge=0, le=1000)
     loss: Literal["squared", "absolute", "huber"] = "squared"
     delta: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
@@ -45,6 +48,8 @@ class ForecasterSettings(EncoderSettings):
     def _only_what_is_known(self) -> Self:
         if self.bidirectional:
             raise ValueError("bidirectional: a forecast cannot read a series from its end; leave it false")
+        if self.rollout >= self.window:
+            raise ValueError(f"rollout is below window, got {self.rollout} and {self.window}")
         if self.delta is not None and self.loss != "huber":
             raise ValueError(f"delta is a parameter of the loss huber, not of {self.loss}")
         return self

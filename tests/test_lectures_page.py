@@ -31,16 +31,20 @@ CONCEPTS = {
     "Sequences and networks": """
         Rows of a data matrix · depends on those before · DNA · EEG · audio · The boy ate a ___ · pieces of d
         different lengths
-        h_i = tanh(W_hh^T h_{i-1} + W_dh^T x_i) · y_i = W_hy^T h_i · with biases · y_t = phi(X_t W_x + y_{t-1} W_y + b)
+        h_i = tanh(W_hh^T h_{i-1} + W_dh^T x_i) · y_i = W_hy^T h_i · with biases
+        y_t = phi(X_t W_x + y_{t-1} W_y + b)
         L = sum of l_i · backpropagation through time · h_n = (W_hh^T)^n h_0 · explodes · vanishes · above a threshold
         ReLU · identity · biases at zero · Gated
         U = s(w_UA A' + w_UX X + b_U), A~ = tanh(w_AA A' + w_AX X + b_A), A = U * A~ + (1 - U) * A'
-        reset gate G = s(...), A~ = tanh(w_AA (G * A') + w_AX X + b_A) · h~ = tanh(W [r * h', x]), h = (1 - z) h' + z h~
+        reset gate G = s(...), A~ = tanh(w_AA (G * A') + w_AX X + b_A)
+        h~ = tanh(W [r * h', x]), h = (1 - z) h' + z h~
         C = U * C~ + F * C', A = O * tanh(C) · tanh can be used · inputs are concatenated · state c · state h
         fewer parameters
         Bidirectional · I like apple, especially iphone · Deep RNN · dense layers · parallelism over time · attention
-        Transformers · One to one · Many to one · Many to many · sentiment · ratings · named entities · video labels
-        Speech recognition · Translation · Video activity · Next word · Names · DNA (L1, L2) · EEG (L0)
+        Transformers · y_t = f(x_t, y_{t-1}) · One to one · One to many: captions, music · question answering
+        Many to one · Many to many · sentiment · ratings · named entities · video labels
+        Speech recognition · Music generation · Captions · Translation · Video activity · Next word · Names
+        DNA (L1, L2) · EEG (L0)
         Gradient descent, SGD, momentum, Adam · GPU · Overfitting · regularisation · Cross-validation · Dropout
     """,
     "Language models": """

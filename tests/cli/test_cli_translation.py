@@ -82,7 +82,8 @@ def test_translations_are_written_to_a_file(folder, tmp_path):
 def test_it_is_evaluated_on_other_data_beside_its_baseline(folder, tmp_path):
     answer = call("evaluate", folder, written(tmp_path / "more.tsv", 20, 5), "--json")
     assert answer.document["baseline"]["bleu"]["value"] < answer.document["bleu"]["value"]
-    shown = call("evaluate", folder, written(tmp_path / "more.tsv", 20, 5)).out
+    assert call("evaluate", folder, tmp_path / "more.tsv", "--beam", "0").code == 2
+    shown = call("evaluate", folder, tmp_path / "more.tsv", "--beam", "1").out
     assert "BLEU" in shown
     assert "IBM model 1" in shown
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -42,6 +42,15 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    beam: Annotated[
+        int | None,
+        typer.Option(
+            "--beam",
+            help="Translators: hypotheses kept of each text, if not as the model says.",
+            metavar="N",
+            show_default=False,
+        ),
+    ] = None,
     save: Annotated[bool, typer.Option("--save", help="Write the figures to metrics.json as its test block.")] = False,
     device: Device = "auto",
     json: Json = False,
@@ -69,10 +78,15 @@ def evaluate(
         raise ConfigurationError(f"--adapt is a learning rate above 0, not {adapt}")
     if task != "classify":
         refuse_options(task, {"--text": text, "--label": label, "--frames": frames, "--target": target})
-        options = {} if adapt is None else {"adapt": adapt}
+        options: dict[str, Any] = {} if adapt is None else {"adapt": adapt}
+        if beam is not None:
+            refuse_options(task, {"--beam": str(beam)})
+            options["beam"] = beam
         columns = {"text": text, "label": label, "frames": tuple(frames or ()) or None, "target": target}
         evaluate_task(task, folder, data, columns=columns, save=save, device=device, json=json, **options)
         return
+    if beam is not None:
+        raise ConfigurationError("--beam is for translators")
     if target is not None:
         raise ConfigurationError("--target is not for classification: name the column of the classes by --label")
     outcome = run_evaluation(folder, data, text=text, frames=frames, label=label, save=save, device=device, say=say)

@@ -17,10 +17,11 @@ from seqwise.experiments.recipes import Reproduction, ReproductionRequest
 
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 BRIGHTEST = 16.0
-PARTS = {"train": range(7), "validation": range(7, 8), "test": range(8, 10)}
-"""Last digit of a picture's number in the data set -> its part. The same writers are in all of them."""
+PARTS = {"train": range(8), "test": range(8, 10)}
+"""Last digit of a picture's number in the data set -> its part. The same writers are in both."""
 CONFIGURATION: dict[str, dict[str, Any]] = {
-    "data": {"frames": ("pixels",), "target": "name"},
+    # The settings were chosen with the pictures whose number ends in 7 held back; the model then learns from these too.
+    "data": {"frames": ("pixels",), "target": "name", "validation": 0.0},
     "text": {"unit": "characters"},
     "frames": {"normalise": "none"},  # pixels are from 0 to 1, and those at the border hardly ever anything but 0
     "model": {
@@ -37,7 +38,7 @@ CONFIGURATION: dict[str, dict[str, Any]] = {
 
 
 def write_digits(folder: Path) -> None:
-    """Write the pictures and their names as a data set: train, validation and test, with the columns pixels and name."""
+    """Write the pictures and their names as a data set: train and test, with the columns pixels and name."""
     from sklearn.datasets import load_digits
 
     folder.mkdir(parents=True, exist_ok=True)

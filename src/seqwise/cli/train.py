@@ -33,12 +33,7 @@ def train(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the model.", show_default=False)],
     task: Annotated[
         str,
-        typer.Option(
-            help="classify; tag: a tag for each token or frame; lm: a language model, which needs no labels; "
-            "translate: texts to texts; "
-            "generate: from a class or a vector to a text, or music; transcribe: speech to text.",
-            metavar="classify|tag|lm|translate|generate|transcribe",
-        ),
+        typer.Option(help="What is learned, see above.", metavar="TASK"),
     ] = "classify",
     text: Annotated[
         list[str] | None, typer.Option(help="Column of the sequences; several are joined into one.", metavar="COL")
@@ -147,20 +142,21 @@ def train(
         ),
     ] = False,
 ) -> None:
-    """Train a classifier, tagger or language model and report honestly.
+    """Train a model of sequences and report honestly.
 
-    --task tag learns a tag for each token (parts of speech, named entities) from lists of tokens and tags, CoNLL files, or
-    texts with marked spans; its baseline is the most frequent tag of each token. With --frames it learns a label for each
-    step of a signal, beside logistic regression on the step.
-    --task lm makes a language model, which needs no labels; its baseline counts n-grams (Kneser-Ney).
-    --task translate learns to translate texts (--text) into others (--target); its baseline is IBM model 1, word by word.
-    --task generate learns to write sequences (--target): for a class (--label), from a vector (--frames), or as they are;
-    texts, or music as lists of pitches. Its baselines are bigrams and the nearest vector.
-    --task transcribe writes down what is said (--target) in sounds or frames (--frames), by connectionist temporal
-    classification; its baseline is the training utterance that sounds most alike.
+    Beside the model a plain baseline is fitted on the same examples; both stand in the table, in metrics.json and in
+    report.html. Of classes the rare ones decide (macro F1).
 
-    The rare classes of the data decide (macro F1). Beside the model a trivial baseline is fitted on the same examples;
-    both stand in the table, in metrics.json and in report.html.
+    \b
+    --task      from                      to                        baseline
+    classify    --text or --frames        --label: classes          n-grams; statistics of the frames
+    tag         --text or --frames        --label: a tag a step     most frequent tag; regression on the step
+    lm          --text                    what comes next           Kneser-Ney n-grams
+    translate   --text                    --target: texts           IBM model 1, word by word
+    transcribe  --frames (sounds too)     --target: texts           the utterance that sounds most alike
+    generate    --label, --frames or none --target: texts, music    bigrams; the nearest vector
+    regress     --text or --frames        --target: numbers         ridge regression
+    forecast    --frames                  what comes next           linear auto-regression, last value
 
     \b
     Examples:
@@ -178,6 +174,8 @@ def train(
       seqwise train multi30k --task translate --text en --target de --test multi30k --out en-de
       seqwise train names_language --task generate --label label --target name --out names
       seqwise train an4 --task transcribe --test an4 --out speech --set frames.rate=100
+      seqwise train imdb --task regress --target rating --out stars
+      seqwise train activities --task forecast --frames frames --out next
     """
     started = time.monotonic()  # the imports that follow count: they take seconds on a cold machine
     if task != "classify":

@@ -221,3 +221,13 @@ def test_budgets():
     for wrong in ("soon", "0s", ""):
         with pytest.raises(ConfigurationError, match="--budget"):
             budget_in_seconds(wrong)
+
+
+def test_frames_have_a_space_of_their_own():
+    base = build_configuration(overrides=["frames.deltas=1"])
+    paths = {dimension.path for dimension in space_of(base, steps=9)}
+    assert {"model.cell", "model.hidden_size", "frames.normalise", TREATMENT} <= paths
+    assert not paths & {"model.architecture", "model.embedding_size", "model.linear_c", "frames.deltas"}
+    vectors = {dimension.path for dimension in space_of(base, steps=1)}
+    assert "model.head_layers" in vectors
+    assert not vectors & {"model.cell", "frames.normalise"}

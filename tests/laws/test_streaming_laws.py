@@ -151,8 +151,8 @@ def test_a_tagger_tags_while_a_sentence_comes(encoder, tmp_path):
     ("settings", "said"),
     [
         ({"bidirectional": True}, "needs the whole sequence"),
-        ({"architecture": "wide_deep"}, "linear and recurrent"),
-        ({"architecture": "linear"}, "this model has: linear"),
+        ({"architecture": "wide_deep"}, "linear part needs the whole sequence"),
+        ({"architecture": "linear"}, "linear part needs the whole sequence"),
     ],
     ids=str,
 )

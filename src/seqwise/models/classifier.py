@@ -248,10 +248,9 @@ class SequenceModel(nn.Module):
     def _causal(self) -> RecurrentPart:
         part = self.parts["recurrent"] if list(self.parts) == ["recurrent"] else None
         if not isinstance(part, RecurrentPart):
-            names = " and ".join(self.parts)
+            other = next((name for name in self.parts if name != "recurrent"), "")
             raise ConfigurationError(
-                f"step by step only the recurrent part answers, and this model has: {names}; train it with architecture "
-                "'recurrent'"
+                f"the {other} part needs the whole sequence: step by step a model of architecture 'recurrent' answers"
             )
         return part
 

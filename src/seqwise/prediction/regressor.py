@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -16,7 +16,11 @@ from seqwise.prediction.device import resolve_device
 from seqwise.prediction.folder import FolderContent, read_folder
 from seqwise.prediction.predictor import chunks
 from seqwise.prediction.restoring import restore
+from seqwise.prediction.streaming import check_stepwise
 from seqwise.prediction.target_scale import TargetScale
+
+if TYPE_CHECKING:
+    from seqwise.models.classifier import PartState
 
 
 class RegressorPredictor:
@@ -82,26 +86,20 @@ class RegressorPredictor:
         """Return each row of `predict` as target -> number."""
         return [dict(zip(self.scale.names, row, strict=True)) for row in answers.tolist()]
 
-    def start(self, batch: int = 1) -> Any:
+    def start(self, batch: int = 1) -> PartState:
         """Return the state before the first step of B sequences, for `step`.
 
         Raises:
             ConfigurationError: the model needs whole sequences.
         """
-        from seqwise.models.streaming import start
-
         if self.reads_frames:
-            settings = self.model.features.frames.settings
-            plain = {"features": "none", "deltas": 0, "stack": 1, "stride": 1, "max_length": None}
-            different = [name for name, value in plain.items() if getattr(settings, name) != value]
-            if different or settings.normalise == "sequence":
-                name = different[0] if different else "normalise"
-                raise ConfigurationError(f"frames.{name} needs more than one step: read whole sequences")
+            check_stepwise(self.model.features.frames.settings)
         elif self.settings["text"].get("end_mark"):
             raise ConfigurationError("text.end_mark is read after the last symbol: one step at a time there is none")
-        return start(self.model.module.eval(), batch)
+        state: PartState = self.model.module.eval().start(batch)
+        return state
 
-    def step(self, state: Any, x: Sequence[Any]) -> tuple[Any, np.ndarray]:
+    def step(self, state: PartState, x: Sequence[Any]) -> tuple[PartState, np.ndarray]:
         """Read one step of each of B sequences, and return the state after it and the numbers as of now, (B, K).
 
         They are exactly those of `predict` for the sequences until then.
@@ -113,19 +111,14 @@ class RegressorPredictor:
         Raises:
             DataError: not one symbol or frame for each sequence.
         """
-        import torch
-
-        from seqwise.models.streaming import step
-
-        batch = len(state.total)
+        batch = len(state.pooled.total)
         steps = [np.asarray(frame, dtype=np.float32)[None] for frame in x] if self.reads_frames else [[of] for of in x]
         examples = self.model.encode(steps) if len(steps) == batch else None
         if examples is None or not (examples.lengths == 1).all():
             raise DataError(f"a step has one symbol or frame for each of {batch} sequences")
         read = examples.batch(np.arange(batch))
         given = read.frames[:, 0] if self.reads_frames else read.tokens[:, 0]
-        with torch.no_grad():
-            numbers, after = step(self.model.module, given.to(self.model.module.scales.device), state)
+        numbers, after = self.model.module.step(given.to(self.model.module.scales.device), state)
         return after, self.scale.restored(numbers.float().cpu().numpy())
 
     @property

@@ -204,12 +204,11 @@ def check_stepwise(settings: FrameSettings) -> None:
     Raises:
         ConfigurationError: names the setting.
     """
-    for name, alone in {"stack": 1, "stride": 1, "deltas": 0, "max_length": None}.items():
+    for name, alone in {"features": "none", "stack": 1, "stride": 1, "deltas": 0, "max_length": None}.items():
         if (value := getattr(settings, name)) != alone:
-            raise ConfigurationError(f"frames.{name} is {value}, which needs several steps: no answer step by step")
-    if settings.features != "none" or settings.normalise == "sequence":
-        what = f"features is {settings.features!r}" if settings.features != "none" else "normalise is 'sequence'"
-        raise ConfigurationError(f"frames.{what}, which needs several steps: no answer step by step")
+            raise ConfigurationError(f"frames.{name} needs more than one step, and is {value}: read whole sequences")
+    if settings.normalise == "sequence":
+        raise ConfigurationError("frames.normalise needs more than one step, and is 'sequence': read whole sequences")
 
 
 def frame_of(features: FrameFeatures, x: Any, like: Any) -> Any:

@@ -92,6 +92,18 @@ def test_several_targets_are_learned_together(tmp_path):
     assert "Each target" in (tmp_path / "m" / "report.html").read_text(encoding="utf-8")
 
 
+def test_several_columns_of_texts_are_joined(tmp_path):
+    rows = [
+        f"{title},{body},{stars}" for title, body, stars in (("good", "film", 8), ("bad", "plot", 3)) for _ in range(20)
+    ]
+    (tmp_path / "train.csv").write_text("\n".join(["title,body,stars", *rows]) + "\n", encoding="utf-8")
+    data = ("train", tmp_path / "train.csv", "--task", "regress", "--text", "title", "--text", "body")
+    answer = call(*data, "--target", "stars", "--model", "linear", "--out", tmp_path / "m", "--json")
+    assert answer.code == 0, answer.err
+    document = call("predict", tmp_path / "m", "--input", tmp_path / "train.csv", "--json").document
+    assert document["predictions"][0]["stars"] > document["predictions"][-1]["stars"] + 2
+
+
 def test_frames_are_read_too(tmp_path):
     random = np.random.default_rng(0)
     for part, count in (("train", 60), ("test", 20)):

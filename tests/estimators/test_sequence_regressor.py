@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 from scipy.sparse import csr_matrix
-from sklearn.base import clone
+from sklearn.base import clone, is_regressor
 from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score as sklearn_r2
+from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from seqwise.data import Frames
 from seqwise.errors import ConfigurationError, DataError, ModelFolderError
@@ -141,9 +142,17 @@ def test_a_saved_model_answers_as_before_and_can_be_fitted_anew(fitted, tmp_path
 
 
 def test_it_is_a_scikit_learn_estimator():
-    model = SequenceRegressor(regression={"loss": "huber"}, validation=0.2)
-    assert clone(model).get_params()["regression"] == {"loss": "huber"}
-    assert model._estimator_type == "regressor" if hasattr(model, "_estimator_type") else True
+    model = SequenceRegressor(model={"architecture": "linear"}, validation=0.2)
+    assert clone(model).get_params()["model"] == {"architecture": "linear"}
+    assert is_regressor(model)
+    texts, stars = reviews(60)
+    assert cross_val_score(model, texts, stars, cv=3).min() > 0.2
+    search = GridSearchCV(model, {"model": [{"architecture": "linear", "linear_c": c} for c in (1e-4, 1.0)]}, cv=2)
+    assert search.fit(texts, stars).best_params_["model"]["linear_c"] == 1.0
+
+
+def test_texts_of_nothing_that_is_known_get_an_answer_too(fitted):
+    assert np.isfinite(fitted.predict(["", "words never seen", "x" * 5000])).all()
 
 
 def test_two_fits_with_one_seed_are_the_same():

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from seqwise.data import DataSettings, DataSource, open_table, read_frames
+from seqwise.data import DataSettings, DataSource, read_frames, resolve
 from seqwise.data.tables import Chunk
 from seqwise.data.targets import TEXT_COLUMNS, NumberedExamples, read_numbered, target_columns
 from seqwise.errors import DataError
@@ -226,11 +226,16 @@ def read_inputs(path: Path, column: str | None, predictor: RegressorPredictor) -
         FileError: the file cannot be read.
         DataError: there is no such column, or a row holds something else.
     """
-    table, saved = open_table(path), predictor.settings.get("data", {})
+    settings = DataSettings.model_validate(predictor.settings.get("data", {}))
     if predictor.reads_frames:
-        columns = [column] if column else list(saved.get("frames") or ("frames",))
-        return read_frames(DataSource(str(path), {"train": table}), table, columns), table.iter_chunks()
-    chosen = column or saved.get("text") or "text"
+        settings = settings.model_copy(update={"frames": (column,)} if column else {})
+        source = resolve(path, settings)
+        table = source.table("test")
+        return read_frames(source, table, settings.frames or ("frames",)), table.iter_chunks()
+    if column is not None:
+        settings = settings.model_copy(update={"text": column})
+    table = resolve(path, settings).table("test")
+    chosen = settings.text or "text"
     if column is None and chosen not in table.columns and "text" in table.columns:
         chosen = "text"
     table.require(chosen, "column of the texts")

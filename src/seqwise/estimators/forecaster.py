@@ -37,9 +37,9 @@ TRAINING_DEFAULTS: dict[str, Any] = {
     "weight_decay": 0.01,
     "schedule": "cosine",
     "warmup": 0.1,
-    "metric": "mae",
+    "metric": "mase",
 }
-METRICS = ("mae", "rmse", "r2")
+METRICS = ("mase", "mae", "rmse", "r2")
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class SequenceForecaster(BaseEstimator):
 
     Args:
         model: values of the section `model`, see `ForecasterSettings`.
-        training: values of the section `training`, see `TrainingSettings`; examples are windows. The metric (mae, rmse or
-            r2) is that of forecasts `model.horizon` steps ahead, in standard deviations.
+        training: values of the section `training`, see `TrainingSettings`; examples are windows. The metric
+            (mase, mae, rmse or r2) is that of forecasts `model.horizon` steps ahead.
         validation: share of the steps, the last ones of each series, that is held back.
         verbose: print a line an epoch.
 
@@ -184,7 +184,7 @@ class SequenceForecaster(BaseEstimator):
             training,
             watch=None if origins is None else lambda: self.predictor_.predict(*origins.asked),
             origins=origins,
-            scale=scale,
+            naive=self.naive_,
             callbacks=[*([Progress(verbose=True)] if self.verbose else []), *callbacks],
             folder=None if folder is None else Path(folder),
             resume=resume,

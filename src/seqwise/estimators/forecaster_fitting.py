@@ -19,7 +19,6 @@ from seqwise.errors import DataError
 from seqwise.losses import RegressionSettings, target_losses
 from seqwise.metrics.regression import quick_regression_figures
 from seqwise.models.forecaster import ForecasterNetwork
-from seqwise.prediction.series_scale import SeriesScale
 from seqwise.training import Callback, History, TrainingSettings, train
 
 
@@ -154,7 +153,7 @@ def fit_residuals(
     *,
     watch: Callable[[], np.ndarray] | None,
     origins: Origins | None,
-    scale: SeriesScale,
+    naive: np.ndarray,
     callbacks: Sequence[Callback],
     folder: Path | None,
     resume: bool,
@@ -169,7 +168,7 @@ def fit_residuals(
         settings: of the training loop; an example is a window.
         watch: the network's forecasts at the origins, (N, H, D).
         origins: of the validation series; None without.
-        scale: of the series: errors of all channels are compared in their standard deviations.
+        naive: unit of the scaled error, (D,).
         callbacks: further ones of the training loop.
         folder: for history.jsonl and checkpoints/.
         resume: go on from the newest checkpoint there.
@@ -189,11 +188,10 @@ def fit_residuals(
     def validate(model: nn.Module) -> dict[str, float]:
         assert watch is not None
         assert origins is not None
-        deviation = np.std(np.concatenate(origins.series), axis=0) if scale.difference else scale.deviation
-        size = origins.true.shape[-1]
-        unit = np.where(deviation > 0, deviation, 1.0)
-        true, forecasts = ((part / unit).reshape(-1, size) for part in (origins.true, watch()))
-        return quick_regression_figures(true, forecasts)
+        forecasts, size = watch(), origins.true.shape[-1]
+        true, said = (part.reshape(-1, size) for part in (origins.true, forecasts))
+        scaled = float((np.abs(said - true) / naive).mean())
+        return {"mase": scaled, **quick_regression_figures(true, said)}
 
     return train(
         Residual(network),

@@ -30,6 +30,7 @@ SHOWN = 3  # forecasts drawn: an easy one, a usual one and a hard one
 CHANNELS = 3  # of each
 ROWS = 24  # steps ahead listed
 KEPT = 0.9  # level of the drawn interval
+STYLES: tuple[Any, ...] = ("-", (0, (4, 3)), (0, (1, 2)))  # of the baselines, in their order
 
 
 @dataclass(frozen=True)
@@ -145,24 +146,20 @@ def _picture(of: Forecasts, number: int, channel: int, name: str, key: str) -> s
 def error_curves(steps: Sequence[Mapping[str, Any]]) -> str:
     """Draw the scaled error of model and baselines by steps ahead."""
     ahead = [row["step"] for row in steps]
+    names = list(steps[0]["baselines"])
     with rules("ahead"):
-        figure = new_figure(2 * WIDTH, HEIGHT)
-        axes = panel(figure, 46, 54, 150, 40)
-        heading(figure, "Scaled error by steps ahead", "lower is better")
-        lines = [("model", [row["mase"] for row in steps], MODEL, "-")]
-        styles = ["-", (0, (4, 3)), (0, (1, 2))]
-        for style, name in zip(styles, steps[0]["baselines"], strict=False):
-            lines.append((name, [row["baselines"][name] for row in steps], BASELINE, style))  # type: ignore[arg-type]
-        for place, (name, values, colour, style) in enumerate(lines):
-            axes.plot(ahead, values, linestyle=style, color=colour)
-            y = 1 - 0.09 * place
-            axes.annotate(
-                readable(name, 24), (1.02, y), xycoords="axes fraction", size=10.5, color=colour, va="top",
-            )  # fmt: skip
+        figure = new_figure(WIDTH, HEIGHT)
+        axes = panel(figure, 46, 54, 14, 40)
+        heading(figure, "Scaled error by steps ahead", [("model", MODEL), (", ".join(map(readable, names)), BASELINE)])
+        told = [f"model {steps[0]['mase']:.3f} to {steps[-1]['mase']:.3f}"]
+        for style, name in zip(STYLES, names, strict=False):
+            values = [row["baselines"][name] for row in steps]
+            axes.plot(ahead, values, linestyle=style, color=BASELINE)
+            told.append(f"{name} {values[0]:.3f} to {values[-1]:.3f}")
+        axes.plot(ahead, [row["mase"] for row in steps], color=MODEL)
         axes.set_ylim(bottom=0)
         axes.set_xlabel("steps ahead", labelpad=4)
-        told = "; ".join(f"{name} {values[0]:.3f} to {values[-1]:.3f}" for name, values, _, _ in lines)
-        return to_svg(figure, "ahead", f"Scaled error from the first to the last step ahead: {told}.")
+        return to_svg(figure, "ahead", f"Scaled error from the first to the last step ahead: {'; '.join(told)}.")
 
 
 def coverage_curves(steps: Sequence[Mapping[str, Any]]) -> str:

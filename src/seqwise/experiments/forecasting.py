@@ -65,7 +65,7 @@ class ForecastingTask(Task):
         "intervals over forecasts, which are somewhat too narrow where forecasts of one series depend on each other. The "
         "bounds of forecasts are measured on the validation data: their coverage there says little, that on test data does."
     )
-    watched: ClassVar[Mapping[str, str]] = {"mae": "mean absolute error", "rmse": "root mean squared error"}
+    watched: ClassVar[Mapping[str, str]] = {"mase": "scaled error"}
     use = ("seqwise predict {folder} --input series.csv --horizon 12",)
     limits = (
         "It was trained on {data} ({size}) and has seen nothing else: where the world changes, forecasts go on as if it had "

@@ -15,7 +15,7 @@ import torch
 from seqwise.errors import ConfigurationError
 from seqwise.training.run import Run, Validate
 
-LOWER_IS_BETTER = frozenset({"log_loss", "mae", "rmse", "wer", "cer"})
+LOWER_IS_BETTER = frozenset({"log_loss", "mae", "rmse", "mase", "wer", "cer"})
 """Validation figures of which less is better."""
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 Metric = (
     Literal["macro_f1", "accuracy", "balanced_accuracy", "log_loss", "micro_f1", "mean_average_precision"]
-    | Literal["mae", "rmse", "r2"]
+    | Literal["mae", "rmse", "r2", "mase"]
     | Literal["wer", "cer"]
 )
 """What an epoch can be judged by: figures of classes and labels, of numbers, and of transcripts."""

@@ -177,7 +177,7 @@ def choose_for_frames(frames: Frames, sections: Sections, *, multilabel: bool = 
     imbalance_choices = {
         "loss": "asymmetric" if multilabel else "cross_entropy",
         "prior_correction": 0.0,
-        "label_smoothing": 0.0 if multilabel else 0.1,
+        "label_smoothing": 0.0,
     }
     return Sections(
         sections.text,

@@ -28,7 +28,7 @@ WORDS, CHARACTERS = (1, 2), (1, 5)
 UNITS = get_args(Unit)
 CERTAIN = 20.0  # log odds of a label that every training example has
 STRENGTH = 10.0  # scikit-learn's C; 10 suits rows of Euclidean length 1, the default of 1 is too timid for them
-STATISTICS_STRENGTH = 0.1  # of standardised columns, whose rows are far longer
+STATISTICS_STRENGTH = 1.0  # of standardised columns, whose rows are longer
 
 
 @dataclass(frozen=True)

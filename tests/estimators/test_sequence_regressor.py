@@ -189,6 +189,8 @@ def test_wrong_settings_are_named(tmp_path):
         SequenceRegressor(training={"metric": "macro_f1"}).fit(texts, stars)
     with pytest.raises(ConfigurationError, match=r"training\.refit is not for regressors"):
         SequenceRegressor(training={"refit": True}).fit(texts, stars)
+    with pytest.raises(ConfigurationError, match=r"model\.start_from is for classifiers"):
+        SequenceRegressor(model={"start_from": "lm"}).fit(texts, stars)
     with pytest.raises(ConfigurationError, match=r"regression.loss"):
         SequenceRegressor(regression={"loss": "cubic"}).fit(texts, stars)
     classifier = SequenceClassifier(architecture="linear", validation=0.0).fit(["a", "b"] * 4, [0, 1] * 4)

@@ -1,4 +1,5 @@
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -185,6 +186,20 @@ def test_both_have_the_same_width_and_about_the_same_weights():
         (width, recurrent), (same, transformer) = sizes(**ours), sizes(encoder="transformer", **ours)
         assert width == same == 128
         assert transformer / recurrent == pytest.approx(ratio, abs=0.06)
+
+
+def test_the_guide_counts_the_weights_as_they_are():
+    page = (Path(__file__).parents[2] / "docs" / "guides" / "comparing.md").read_text(encoding="utf-8")
+    kinds = [
+        {"cell": cell, "bidirectional": both, "hidden_size": 128 if both else 256}
+        for both in (True, False)
+        for cell in ("lstm", "gru")
+    ]
+    for layers in (1, 2, 4):
+        made = [Encoder(EncoderSettings(num_layers=layers, **kind), 128) for kind in kinds]
+        made.append(Encoder(EncoderSettings(num_layers=layers, encoder="transformer"), 128))
+        counts = [f"{sum(parameter.numel() for parameter in of.parameters()):,}" for of in made]
+        assert " | ".join(counts) in page
 
 
 def test_recurrent_layers_begin_with_given_states():

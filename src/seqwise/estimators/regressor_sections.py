@@ -78,6 +78,8 @@ def decided(
         chosen, vectors = read_pretrained(plain, choose(profile, plain), inputs, None, folder)
     if sections.training.refit:
         raise ConfigurationError("training.refit is not for regressors: set it to false")
+    if sections.model.start_from is not None:
+        raise ConfigurationError("model.start_from is for classifiers and language models, not for regressors")
     training = chosen.training.model_copy(update={"refit": False})
     if "metric" not in sections.training.model_fields_set:
         training = training.model_copy(update={"metric": "rmse" if sections.regression.loss == "squared" else "mae"})

@@ -224,8 +224,10 @@ class Reproduction:
         theirs = {key: value for key, value in self.reference.items() if isinstance(value, int | float)}
         ours = dict(_single_figures(self.test))
         keys = list(theirs) or list(ours)
-        beside = [dict(_single_figures(self.test["baseline"]))] if "baseline" in self.test else []
-        shown = [[_written(figures.get(key)) for figures in (theirs, *beside, ours)] for key in keys]
+        columns: list[dict[str, Any]] = [theirs, ours]
+        if "baseline" in self.test:
+            columns.insert(1, dict(_single_figures(self.test["baseline"])))
+        shown = [[_written(figures.get(key)) for figures in columns] for key in keys]
         return [[key.replace("_", " "), *values] for key, values in zip(keys, shown, strict=True)]
 
 

@@ -63,7 +63,7 @@ def test_other_texts_are_evaluated_and_may_be_learned_from_while_reading(folder,
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("train", "{folder}", "--task", "ml", "--out", "x"), "there are classify, lm"),
+        (("train", "{folder}", "--task", "ml", "--out", "x"), "there are classify"),
         (("train", "{folder}", "--task", "lm", "--out", "x", "--label", "y"), "--label is for classification"),
         (("train", "{folder}/none.txt", "--task", "lm", "--out", "x"), "no file"),
         (("train", "{lines}", "--task", "lm", "--out", "x", "--text", "words"), "words"),

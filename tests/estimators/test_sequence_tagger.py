@@ -225,28 +225,6 @@ def test_given_vectors_are_learned_from_and_words_that_training_lacks_are_known(
     np.testing.assert_allclose(table(row)[0].detach(), vectors["paris"], rtol=1e-5)
 
 
-def test_vectors_with_a_lower_rate_stay_nearer_to_where_they_began(tmp_path):
-    sentences, tags = corpus(count=30)
-    vectors = WordVectors(["anna", "lives", "in", "paris", "bonn"], np.random.default_rng(0).normal(size=(5, 12)))
-    vectors.save(tmp_path / "v.txt")
-    settings = {name: value for name, value in SMALL.items() if name != "embedding_size"}
-    moved = []
-    for rate in (1.0, 0.05):
-        given = {**settings, "vectors": str(tmp_path / "v.txt"), "vectors_rate": rate}
-        model = SequenceTagger(model=given, training={**QUICK, "epochs": 3}).fit(sentences, tags)
-        words, table = model.predictor_.features.words, model.predictor_.network.embedding.weight.detach()
-        rows = [int(words.encode([word])[0]) for word in ("anna", "lives", "paris")]
-        moved.append(
-            [
-                float(np.abs(table[row].numpy() - vectors[w]).max())
-                for row, w in zip(rows, ("anna", "lives", "paris"), strict=True)
-            ]
-        )
-    assert moved[1][0] < moved[0][0] / 4
-    assert moved[1][1] < moved[0][1] / 4
-    assert moved[0][2] < 1e-5, "a word that training lacks stays where it is"
-
-
 def test_the_temperature_makes_marginals_fit_the_validation_tags(fitted):
     sentences, tags = corpus(seed=5, count=40, scheme="IOB1")
     random = np.random.default_rng(1)

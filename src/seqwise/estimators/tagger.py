@@ -20,7 +20,7 @@ from seqwise.estimators.labelled import Labelled, choose_held
 from seqwise.estimators.pretrained import Coverage, GivenVectors, give_vectors
 from seqwise.estimators.sections import section_from
 from seqwise.estimators.tag_targets import TagCode, fit_temperature
-from seqwise.estimators.tagger_fitting import Epochs, Scored, fingerprint, with_rates
+from seqwise.estimators.tagger_fitting import Epochs, Scored, fingerprint
 from seqwise.estimators.tagger_sections import TRAINING_DEFAULTS, TaggerSections, decided, read_as, read_vectors
 from seqwise.losses import ImbalanceSettings
 from seqwise.metrics.tagging import quick_tagging_figures
@@ -178,7 +178,6 @@ class SequenceTagger(BaseEstimator):
             lambda model, batch: model(batch),
             settings=settings,
             validate=None if held is None else validate,
-            parameter_groups=lambda model: with_rates(model, network, sections.model.vectors_rate),
             callbacks=[*([Progress(verbose=True)] if self.verbose else []), *callbacks],
             folder=None if folder is None else Path(folder),
             resume=resume,

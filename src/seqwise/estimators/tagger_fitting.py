@@ -15,7 +15,7 @@ from seqwise.data.windows import Windows
 from seqwise.errors import ConfigurationError
 from seqwise.layers.crf import FORBIDDEN
 from seqwise.losses import ImbalanceSettings, make_loss
-from seqwise.models import FramedExamples, TaggedExamples, TaggerNetwork, TaggerSettings, WordTagger
+from seqwise.models import FramedExamples, TaggedExamples, TaggerNetwork, TaggerSettings
 from seqwise.training import TrainingSettings
 
 
@@ -89,23 +89,6 @@ class Scored(nn.Module):
         others = torch.ones_like(emissions, dtype=torch.bool).scatter(-1, tags[..., None], False) & known[..., None]
         given = emissions.to(crf.following.dtype).masked_fill(others, FORBIDDEN)
         return crf(emissions, tags, batch.lengths) - crf(given, tags, batch.lengths)
-
-
-def with_rates(scored: nn.Module, network: TaggerNetwork, vectors_rate: float) -> list[dict[str, Any]]:
-    """Groups of parameters: the vectors of words with a learning rate of their own, and all others.
-
-    Args:
-        scored: what is fitted.
-        network: in it.
-        vectors_rate: times that of the others.
-    """
-    everything = list(scored.parameters())
-    if vectors_rate == 1.0 or not isinstance(network, WordTagger):
-        return [{"params": everything}]
-    vectors = list(network.embedding.parameters())
-    known = {id(parameter) for parameter in vectors}
-    others = [parameter for parameter in everything if id(parameter) not in known]
-    return [{"params": vectors, "factor": vectors_rate}, {"params": others}]
 
 
 class Epochs:

@@ -13,7 +13,6 @@ OF_WORDS = (
     "embedding_size",
     "vectors",
     "freeze_vectors",
-    "vectors_rate",
     "character_size",
     "character_hidden_size",
     "casing",
@@ -36,8 +35,6 @@ class TaggerSettings(EncoderSettings):
         vectors: a file of word vectors from which the embedding starts. Their words are known too where the training data
             lack them. The name of a file in `$SEQWISE_DATA/embeddings` will do.
         freeze_vectors: the given vectors stay as they are; only those of the other words are learned.
-        vectors_rate: learning rate of the words' vectors, times that of everything else. Below 1, the words of the training
-            texts stay near those that only the file of vectors knows.
         character_size: D of a character; 0: spelling is not read.
         character_hidden_size: H of each direction that reads a word letter by letter.
         casing: whether a word is written large, small, mixed or with digits is an input of its own.
@@ -55,7 +52,6 @@ class TaggerSettings(EncoderSettings):
     embedding_size: int = Field(default=100, ge=1)
     vectors: str | None = Field(default=None, min_length=1)
     freeze_vectors: bool = False
-    vectors_rate: float = Field(default=1.0, gt=0.0, le=1.0)
     character_size: int = Field(default=25, ge=0)
     character_hidden_size: int = Field(default=25, ge=1)
     casing: bool = True

@@ -45,9 +45,8 @@ def colours(copies=8):
 @pytest.fixture(scope="module")
 def writer():
     """Draws colours; knows what they are like without a condition, too."""
-    return generator({"epochs": 60, "metric": "log_loss"}, {"condition_dropout": 0.2, "hidden_size": 24}).fit(
-        *colours()
-    )
+    training, model = {"epochs": 60, "batch_size": 4}, {"condition_dropout": 0.2, "hidden_size": 24}
+    return generator(training, model).fit(*colours())
 
 
 @pytest.fixture(scope="module")

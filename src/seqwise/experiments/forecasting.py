@@ -19,7 +19,7 @@ from seqwise.estimators.forecaster_fitting import histories
 from seqwise.evaluation.forecast_baseline import LINEAR, ForecastBaseline
 from seqwise.evaluation.forecasting import FIGURES, KEPT, Forecasts, forecasting_sections
 from seqwise.evaluation.task_report import Section
-from seqwise.experiments.task import Evaluated, Parts, Task
+from seqwise.experiments.task import LONG_FORM, Evaluated, Parts, Task
 from seqwise.metrics.forecasting import forecast_metrics
 from seqwise.models.forecaster_settings import ForecasterSettings
 from seqwise.prediction.forecaster import ForecasterPredictor
@@ -71,7 +71,7 @@ class ForecastingTask(Task):
         "It was trained on {data} ({size}) and has seen nothing else: where the world changes, forecasts go on as if it had "
         "not. Intervals are the errors on the validation data, and hold as long as errors stay like those."
     )
-    refused: ClassVar[tuple[str, ...]] = ("text", "label", "weight", "separator", "unlabelled")
+    reads: ClassVar[tuple[str, ...]] = ("frames", "target", "known", *LONG_FORM)
 
     def columns(self, source: DataSource, data: DataSettings, *parts: str) -> DataSettings:
         """See `Task.columns`."""

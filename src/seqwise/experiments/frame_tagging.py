@@ -17,7 +17,7 @@ from seqwise.evaluation.frame_baseline import NAME, FrameBaseline
 from seqwise.evaluation.tagging import tagging_sections, timeline_section
 from seqwise.evaluation.task_report import Section
 from seqwise.experiments.tagging import TaggerTask
-from seqwise.experiments.task import Evaluated, Parts
+from seqwise.experiments.task import GROUPS, LONG_FORM, Evaluated, Parts
 from seqwise.metrics.tagging import Tagging, tagging_metrics
 from seqwise.prediction.tagger import PLAIN, TaggerPredictor
 
@@ -41,7 +41,7 @@ class FrameTaggingTask(TaggerTask):
         "It was trained on {data} ({size}) and has seen nothing else: on other people, devices or places expect less, and "
         "hold those back by which it is judged (data.group)."
     )
-    refused: ClassVar[Sequence[str]] = ("weight", "unlabelled", "separator", "text", "target")
+    reads: ClassVar[Sequence[str]] = ("frames", "label", "ignore", *LONG_FORM, *GROUPS)
 
     def columns(self, source: DataSource, data: DataSettings, *parts: str) -> DataSettings:
         """See `Task.columns`."""

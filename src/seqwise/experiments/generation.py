@@ -103,7 +103,7 @@ class GenerationTask(Task):
         "It was trained on {data} ({size}) and has seen nothing else: what it draws is like them, and may repeat pieces of "
         "them, or one of them as a whole."
     )
-    refused = ("text", "weight", "unlabelled", "separator", "id", "time", "every", "group", "group_pattern")
+    reads = ("label", "frames", "target")
 
     def columns(self, source: DataSource, data: DataSettings, *parts: str) -> DataSettings:
         """See `Task.columns`."""

@@ -60,6 +60,7 @@ class LanguageTask(Task):
     alternative = "counting"
     advice = "use the n-grams, or train longer"
     lower_is_better = True
+    reads = ("text",)
     explained = "Read one after the other. Less is better. Ranges are 95% bootstrap intervals."
     use = ('seqwise score {folder} "a sentence"', 'seqwise generate {folder} --prompt "the beginning"')
     limits = (

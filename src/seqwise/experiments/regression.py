@@ -18,7 +18,7 @@ from seqwise.estimators.regressor import held_rows
 from seqwise.evaluation.regression import FIGURES, regression_sections
 from seqwise.evaluation.regression_baseline import LINEAR, MEAN, RegressionBaseline
 from seqwise.evaluation.task_report import Section
-from seqwise.experiments.task import Evaluated, Parts, Task
+from seqwise.experiments.task import LONG_FORM, Evaluated, Parts, Task
 from seqwise.losses import RegressionSettings
 from seqwise.metrics.regression import regression_metrics
 from seqwise.models import FrameSettings, ModelSettings
@@ -73,7 +73,7 @@ class RegressionTask(Task):
         "It was trained on {data} ({size}) and has seen nothing else: on inputs of another kind expect less. It answers the "
         "most likely middle: single answers are off by about the mean absolute error, rare values by more (see the report)."
     )
-    refused: ClassVar[tuple[str, ...]] = ("label", "separator", "unlabelled")
+    reads: ClassVar[tuple[str, ...]] = ("text", "frames", "target", "weight", *LONG_FORM)
 
     def columns(self, source: DataSource, data: DataSettings, *parts: str) -> DataSettings:
         """See `Task.columns`."""

@@ -98,7 +98,7 @@ class TaggingTask(TaggerTask):
         "It was trained on {data} ({size}) and has seen nothing else: on texts of another kind expect less. A text is split "
         "into tokens by Seqwise; give lists of tokens where others are wanted."
     )
-    refused: ClassVar[Sequence[str]] = (*Task.refused, "frames", "group", "target")
+    reads: ClassVar[Sequence[str]] = ("text", "label")
 
     def of(self, source: DataSource, data: DataSettings) -> Task:
         """See `Task.of`: frames where columns of frames are named, or the data set tells of no texts, but of a sequence."""

@@ -17,6 +17,10 @@ from seqwise.evaluation.task_report import Section
 from seqwise.experiments.configuration import build_configuration
 from seqwise.training import TrainingSettings
 
+LONG_FORM = ("id", "time", "every")
+"""Keys of the section `data` that make series of the rows of a table."""
+GROUPS = ("group", "group_pattern")
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -71,7 +75,7 @@ class Task(ABC):
         watched: validation figures of an epoch and their names.
         use: commands of the card, with {folder}.
         limits: sentences of the card, with {data} and {size}.
-        refused: keys of the section `data` that it has no use for.
+        reads: keys of the section `data` that it has a use for, besides `validation`; others are refused.
     """
 
     name: ClassVar[str]
@@ -87,7 +91,7 @@ class Task(ABC):
     watched: ClassVar[Mapping[str, str]] = CLASS_FIGURES
     use: ClassVar[Sequence[str]]
     limits: ClassVar[str]
-    refused: ClassVar[Sequence[str]] = ("weight", "unlabelled", "separator", "ignore")
+    reads: ClassVar[Sequence[str]]
 
     def configure(
         self,

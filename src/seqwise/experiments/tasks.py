@@ -223,8 +223,8 @@ def _read(task: Task, request: TaskRequest) -> tuple[Task, Any, Parts]:
     settings = request.configuration
     source = resolve(request.data, settings.data)
     task = task.of(source, settings.data)
-    for key in task.refused:
-        if getattr(settings.data, key) is not None:
+    for key, field in type(settings.data).model_fields.items():
+        if key not in ("validation", *task.reads) and getattr(settings.data, key) != field.default:
             raise ConfigurationError(f"data.{key} is not for --task {task.name} of {task.unit}")
     settings = settings.model_copy(update={"data": task.columns(source, settings.data, "train")})
     training, held, held_back = task.read(source, settings, "train"), None, False

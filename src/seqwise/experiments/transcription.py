@@ -15,7 +15,7 @@ from seqwise.estimators.transcriber_sections import FRAME_DEFAULTS, TEXT_DEFAULT
 from seqwise.evaluation.task_report import Section
 from seqwise.evaluation.transcription import FIGURES, alignment, transcription_sections, worst_utterances
 from seqwise.evaluation.transcription_baseline import NAME, NearestUtterance
-from seqwise.experiments.task import Evaluated, Parts, Task
+from seqwise.experiments.task import GROUPS, LONG_FORM, Evaluated, Parts, Task
 from seqwise.metrics.transcription import transcription_metrics
 from seqwise.models.frame_settings import FrameSettings
 from seqwise.models.transcriber_settings import TranscriberSearchSettings, TranscriberSettings
@@ -74,7 +74,7 @@ class TranscriptionTask(Task):
         "It was trained on {data} ({size}) and has heard nothing else: of other speakers, microphones or noise expect less, "
         "and words that it was never taught it can only spell."
     )
-    refused = ("text", "label", "separator", "weight", "unlabelled", "ignore")
+    reads = ("frames", "target", *LONG_FORM, *GROUPS)
 
     def columns(self, source: DataSource, data: DataSettings, *parts: str) -> DataSettings:
         """See `Task.columns`."""

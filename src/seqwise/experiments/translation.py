@@ -71,7 +71,7 @@ class TranslationTask(Task):
         "It was trained on {data} ({size}) and has seen nothing else: on texts of another kind expect less. It reads one "
         "text at a time, knows nothing of the one before, and may leave out or invent what the source does not say."
     )
-    refused = ("weight", "unlabelled", "separator", "label", "frames")
+    reads = ("text", "target")
 
     def columns(self, source: DataSource, data: DataSettings, *parts: str) -> DataSettings:
         """See `Task.columns`."""

@@ -61,7 +61,9 @@ def predict(
     ] = None,
     beam: Annotated[
         int | None,
-        typer.Option("--beam", help="Translators, transcribers: hypotheses kept of each text; 1 is greedy.", metavar="N"),
+        typer.Option(
+            "--beam", help="Translators, transcribers: hypotheses kept of each text; 1 is greedy.", metavar="N"
+        ),
     ] = None,
     n_best: Annotated[
         int | None, typer.Option("--n-best", help="Translators: answers for each text.", metavar="N")

@@ -1,6 +1,6 @@
 """Examples: readers for every input format, named data sets, splits, batches by length, duplicates."""
 
-from seqwise.data.batches import LengthBatches
+from seqwise.data.batches import EpochBatches, LengthBatches
 from seqwise.data.browsing import get_data, list_data, show_data
 from seqwise.data.duplicates import Duplicates, find_duplicates
 from seqwise.data.examples import Examples, StreamedColumn, load_examples
@@ -19,6 +19,7 @@ __all__ = [
     "DataSettings",
     "DataSource",
     "Duplicates",
+    "EpochBatches",
     "Examples",
     "Frames",
     "LengthBatches",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqwise.errors import ConfigurationError
 
+Batch = TypeVar("Batch")
 _BUCKET = 100  # batches sorted by length together: enough to waste little padding, few enough to stay random
 
 
@@ -111,3 +112,23 @@ class LengthBatches:
             batches.append(order[start:stop])
             start = stop
         return batches
+
+
+class EpochBatches(Generic[Batch]):
+    """The batches of one epoch: sized, and built when asked for.
+
+    Args:
+        build: the numbers of some examples -> their batch.
+        order: the numbers of each batch.
+    """
+
+    def __init__(self, build: Callable[[NDArray[Any]], Batch], order: Sequence[NDArray[Any]]) -> None:
+        self._build, self._order = build, order
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __getitem__(self, number: int) -> Batch:
+        if number >= len(self._order):
+            raise IndexError(number)
+        return self._build(self._order[number])

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqwise.data import LengthBatches, make_sampler
+from seqwise.data import EpochBatches, LengthBatches, make_sampler
 from seqwise.errors import DataError
 from seqwise.losses import ImbalanceSettings, balanced_weights, label_pairs, make_loss
 from seqwise.metrics import quick_figures, quick_label_figures
@@ -63,21 +63,6 @@ def count_classes(targets: np.ndarray, classes: int, sample_weight: np.ndarray |
     return np.bincount(targets, weights=sample_weight, minlength=classes)
 
 
-class EpochBatches:
-    """The batches of one epoch: sized, and built when asked for."""
-
-    def __init__(self, examples: EncodedExamples, order: Sequence[np.ndarray]) -> None:
-        self._examples, self._order = examples, order
-
-    def __len__(self) -> int:
-        return len(self._order)
-
-    def __getitem__(self, number: int) -> Batch:
-        if number >= len(self._order):
-            raise IndexError(number)
-        return self._examples.batch(self._order[number])
-
-
 @dataclass
 class Fitting:
     """One fit of a module on encoded examples.
@@ -121,11 +106,11 @@ class Fitting:
             sample = make_sampler(self.imbalance.sampler, training.targets, seed=settings.seed, epochs=settings.epochs)
         order = LengthBatches(training.lengths, settings.batch_size, seed=settings.seed, sample=sample)
 
-        def batches(epoch: int) -> EpochBatches:
+        def batches(epoch: int) -> EpochBatches[Batch]:
             nonlocal progress
             progress = epoch / settings.epochs
             order.set_epoch(epoch)
-            return EpochBatches(training, list(order))
+            return EpochBatches(training.batch, list(order))
 
         def validate(model: nn.Module) -> dict[str, float]:
             assert validation is not None

@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from seqwise.errors import ConfigurationError, DataError
 from seqwise.estimators.autoregression import find_period, fit_autoregression
 from seqwise.estimators.forecaster_fitting import fit_residuals, histories
-from seqwise.estimators.sections import section_from
+from seqwise.estimators.sections import SectionSet, section_from
 from seqwise.metrics.forecasting import naive_scale
 from seqwise.models.forecaster import ForecasterNetwork, SavedForecaster
 from seqwise.models.forecaster_settings import ForecasterSettings
@@ -43,15 +43,11 @@ METRICS = ("mase", "mae", "rmse", "r2")
 
 
 @dataclass(frozen=True)
-class ForecasterSections:
+class ForecasterSections(SectionSet):
     """Which layers the model has, how far it looks back and ahead, how it is trained."""
 
     model: ForecasterSettings
     training: TrainingSettings
-
-    def to_dict(self) -> dict[str, dict[str, Any]]:
-        """Return plain values, as in `config.json`."""
-        return {name: getattr(self, name).model_dump(mode="json") for name in ("model", "training")}
 
 
 class SequenceForecaster(BaseEstimator):
@@ -259,9 +255,7 @@ class SequenceForecaster(BaseEstimator):
         predictor = ForecasterPredictor.load(path, device)
         saved: dict[str, Any] = {name: predictor.settings[name] for name in ("model", "training")}
         estimator = cls(**saved)
-        estimator.settings_ = ForecasterSections(
-            ForecasterSettings.model_validate(saved["model"]), TrainingSettings.model_validate(saved["training"])
-        )
+        estimator.settings_ = ForecasterSections.from_dict(saved)
         estimator.predictor_, estimator._network = predictor, predictor.network
         estimator._scales, estimator.errors_ = (predictor.scale, predictor.known), predictor.errors
         estimator.naive_, estimator.period_ = predictor.naive, predictor.period

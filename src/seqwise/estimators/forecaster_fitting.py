@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from seqwise.data import EpochBatches
 from seqwise.data.windows import Windows
 from seqwise.errors import DataError
 from seqwise.losses import RegressionSettings, target_losses
@@ -95,27 +96,22 @@ class WindowBatch(NamedTuple):
     left: Tensor  # (B, T, D): the next values less what the linear part says of them
 
 
-class _Batches:
-    """The batches of one epoch, built when asked for."""
+def window_batch(x: Sequence[np.ndarray], left: Sequence[np.ndarray], windows: np.ndarray) -> WindowBatch:
+    """Cut windows out of series and put them side by side.
 
-    def __init__(self, x: list[np.ndarray], left: list[np.ndarray], windows: np.ndarray, size: int) -> None:
-        self._x, self._left, self._windows, self._size = x, left, windows, size
-
-    def __len__(self) -> int:
-        return -(-len(self._windows) // self._size)
-
-    def __getitem__(self, number: int) -> WindowBatch:
-        if number >= len(self):
-            raise IndexError(number)
-        chosen = self._windows[number * self._size : (number + 1) * self._size]
-        lengths = chosen[:, 2] - chosen[:, 1]
-        parts = []
-        for source in (self._x, self._left):
-            table = np.zeros((len(chosen), int(lengths.max()), source[0].shape[1]), np.float32)
-            for place, (row, start, stop) in enumerate(chosen):
-                table[place, : stop - start] = source[row][start:stop]
-            parts.append(torch.from_numpy(table))
-        return WindowBatch(parts[0], torch.from_numpy(lengths.astype(np.int64)), parts[1])
+    Args:
+        x: what is read at every step of every series.
+        left: what is to be learned there.
+        windows: (B, 3): number of the series, first step, and the step behind the last.
+    """
+    lengths = windows[:, 2] - windows[:, 1]
+    parts = []
+    for source in (x, left):
+        table = np.zeros((len(windows), int(lengths.max()), source[0].shape[1]), np.float32)
+        for place, (row, start, stop) in enumerate(windows):
+            table[place, : stop - start] = source[row][start:stop]
+        parts.append(torch.from_numpy(table))
+    return WindowBatch(parts[0], torch.from_numpy(lengths.astype(np.int64)), parts[1])
 
 
 class Residual(nn.Module):
@@ -180,10 +176,12 @@ def fit_residuals(
     left = [row[1:] - linear for row, linear in zip(read, said, strict=True)]
     windows = Windows(np.array([len(x) for x in xs]), network.settings.window, seed=settings.seed)
 
-    def batches(epoch: int) -> _Batches:
+    def batches(epoch: int) -> EpochBatches[WindowBatch]:
         chosen = windows(epoch)
         order = np.random.default_rng([settings.seed, epoch]).permutation(len(chosen))
-        return _Batches(xs, left, chosen[order], settings.batch_size)
+        size = settings.batch_size
+        numbers = [order[first : first + size] for first in range(0, len(order), size)]
+        return EpochBatches(lambda of: window_batch(xs, left, chosen[of]), numbers)
 
     def validate(model: nn.Module) -> dict[str, float]:
         assert watch is not None

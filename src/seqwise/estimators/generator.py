@@ -16,10 +16,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from seqwise.data import LengthBatches
+from seqwise.data import EpochBatches, LengthBatches
 from seqwise.data.frames import Frames
 from seqwise.errors import ConfigurationError, DataError
-from seqwise.estimators.sections import section_from
+from seqwise.estimators.sections import SectionSet, section_from
 from seqwise.models.frame_settings import FrameSettings
 from seqwise.models.generator import GeneratorBatch, GeneratorNetwork
 from seqwise.models.generator_features import GeneratorExamples, GeneratorFeatures, checked_sequences
@@ -47,17 +47,13 @@ TRAINING_DEFAULTS: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class GeneratorSections:
+class GeneratorSections(SectionSet):
     """How texts and vectors are read, which layers the model has, how it is trained."""
 
     text: TextSettings
     frames: FrameSettings
     model: GeneratorSettings
     training: TrainingSettings
-
-    def to_dict(self) -> dict[str, dict[str, Any]]:
-        """Return plain values, as in `config.json`."""
-        return {name: getattr(self, name).model_dump(mode="json") for name in ("text", "frames", "model", "training")}
 
 
 class Scored(nn.Module):
@@ -165,11 +161,13 @@ class SequenceGenerator(BaseEstimator):
         order = LengthBatches(examples.lengths, settings.batch_size, seed=settings.seed)
         reach = features.model.transpose
 
-        def batches(epoch: int) -> _Batches:
+        def batches(epoch: int) -> EpochBatches[GeneratorBatch]:
             order.set_epoch(epoch)
             random = np.random.default_rng((settings.seed, epoch))
             shifts = random.integers(-reach, reach + 1, len(examples)) if reach else None
-            return _Batches(examples, list(order), shifts)
+            return EpochBatches(
+                lambda indices: examples.batch(indices, None if shifts is None else shifts[indices]), list(order)
+            )
 
         def validate(model: nn.Module) -> dict[str, float]:
             assert watched is not None
@@ -264,12 +262,7 @@ class SequenceGenerator(BaseEstimator):
         predictor = GeneratorPredictor.load(path, device)
         saved: dict[str, Any] = {name: predictor.settings[name] for name in ("text", "frames", "model", "training")}
         estimator = cls(**saved)
-        estimator.settings_ = GeneratorSections(
-            TextSettings.model_validate(saved["text"]),
-            FrameSettings.model_validate(saved["frames"]),
-            GeneratorSettings.model_validate(saved["model"]),
-            TrainingSettings.model_validate(saved["training"]),
-        )
+        estimator.settings_ = GeneratorSections.from_dict(saved)
         estimator.predictor_, estimator._features = predictor, predictor.features
         estimator.classes_ = predictor.classes
         return estimator
@@ -282,22 +275,6 @@ class SequenceGenerator(BaseEstimator):
             "settings": {"data": data or {"validation": self.validation}, **self.settings_.to_dict()},
         }
         return FolderContent(Path(), config, {}, {}, {})
-
-
-class _Batches:
-    """The batches of one epoch, built when asked for."""
-
-    def __init__(self, examples: GeneratorExamples, order: Sequence[np.ndarray], shifts: np.ndarray | None) -> None:
-        self._examples, self._order, self._shifts = examples, order, shifts
-
-    def __len__(self) -> int:
-        return len(self._order)
-
-    def __getitem__(self, number: int) -> GeneratorBatch:
-        if number >= len(self._order):
-            raise IndexError(number)
-        indices = self._order[number]
-        return self._examples.batch(indices, None if self._shifts is None else self._shifts[indices])
 
 
 def choose_held(conditions: Any, count: int, share: float, seed: int) -> list[int]:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from seqwise.data.streams import Streams, Window
 from seqwise.errors import ConfigurationError, DataError
-from seqwise.estimators.sections import section_from
+from seqwise.estimators.sections import SectionSet, section_from
 from seqwise.estimators.starting import StartingPoint, slower_below
 from seqwise.models import LanguageNetwork, LanguageSettings, SavedLanguageModel
 from seqwise.prediction import FolderContent, write_folder
@@ -44,16 +44,12 @@ VALIDATION_STREAMS = 16
 
 
 @dataclass(frozen=True)
-class LanguageSections:
+class LanguageSections(SectionSet):
     """How texts are read, which layers the model has, how it is trained."""
 
     text: TextSettings
     model: LanguageSettings
     training: TrainingSettings
-
-    def to_dict(self) -> dict[str, dict[str, Any]]:
-        """Return plain values, as in `config.json`."""
-        return {name: getattr(self, name).model_dump(mode="json") for name in ("text", "model", "training")}
 
 
 class Carried(nn.Module):
@@ -257,11 +253,7 @@ class LanguageModel(BaseEstimator):
         predictor = LanguagePredictor.load(path, device)
         saved = predictor.settings
         estimator = cls(text=saved["text"], model=saved["model"], training=saved["training"])
-        estimator.settings_ = LanguageSections(
-            TextSettings.model_validate(saved["text"]),
-            LanguageSettings.model_validate(saved["model"]),
-            TrainingSettings.model_validate(saved["training"]),
-        )
+        estimator.settings_ = LanguageSections.from_dict(saved)
         estimator.predictor_ = predictor
         return estimator
 

@@ -17,8 +17,8 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import Ridge
 from torch import Tensor, nn
 
-from seqwise.data import LengthBatches
-from seqwise.estimators.fitting import EpochBatches, fingerprint_of
+from seqwise.data import EpochBatches, LengthBatches
+from seqwise.estimators.fitting import fingerprint_of
 from seqwise.estimators.pretrained import Coverage, GivenVectors, give_vectors
 from seqwise.estimators.regressor_sections import RegressorSections
 from seqwise.losses import RegressionSettings, target_losses, target_weights
@@ -188,9 +188,9 @@ class RegressorFit:
         watched = None if held is None else fitted.features.encode(held.inputs)
         order = LengthBatches(examples.lengths, settings.batch_size, seed=settings.seed)
 
-        def batches(epoch: int) -> EpochBatches:
+        def batches(epoch: int) -> EpochBatches[Batch]:
             order.set_epoch(epoch)
-            return EpochBatches(examples, list(order))
+            return EpochBatches(examples.batch, list(order))
 
         def loss(model: nn.Module, batch: Batch) -> Tensor:
             assert batch.targets is not None

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from seqwise.data import Frames
 from seqwise.errors import ConfigurationError
 from seqwise.estimators.choices import Profile, choose, choose_for_frames
 from seqwise.estimators.pretrained import GivenVectors, read_pretrained
-from seqwise.estimators.sections import Sections
+from seqwise.estimators.sections import Sections, SectionSet
 from seqwise.losses import ImbalanceSettings, RegressionSettings
 from seqwise.models import FrameSettings, ModelSettings
 from seqwise.text import TextSettings
@@ -21,7 +20,7 @@ METRICS = ("mae", "rmse", "r2")
 
 
 @dataclass(frozen=True)
-class RegressorSections:
+class RegressorSections(SectionSet):
     """How texts (or frames, unless that is None) are read, the model's parts, which error is minimised, the training."""
 
     text: TextSettings
@@ -29,27 +28,6 @@ class RegressorSections:
     regression: RegressionSettings
     training: TrainingSettings
     frames: FrameSettings | None = None
-
-    def to_dict(self) -> dict[str, dict[str, Any]]:
-        """Return plain values, as in `config.json`."""
-        sections = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: section.model_dump(mode="json") for name, section in sections.items() if section is not None}
-
-    @classmethod
-    def from_dict(cls, saved: Mapping[str, Any]) -> Self:
-        """Return the sections that `to_dict` described.
-
-        Raises:
-            KeyError: one is missing.
-            ValueError: one is damaged.
-        """
-        return cls(
-            TextSettings.model_validate(saved["text"]),
-            ModelSettings.model_validate(saved["model"]),
-            RegressionSettings.model_validate(saved["regression"]),
-            TrainingSettings.model_validate(saved["training"]),
-            FrameSettings.model_validate(saved["frames"]) if "frames" in saved else None,
-        )
 
 
 def decided(

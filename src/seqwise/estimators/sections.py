@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Self, TypeVar
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar, get_args, get_type_hints
 
 from pydantic import BaseModel, ValidationError
 
@@ -18,8 +18,31 @@ AUTO = "auto"
 Section = TypeVar("Section", bound=BaseModel)
 
 
+class SectionSet:
+    """Sections as fields of a dataclass, each of its settings class; one that may be None need not be there."""
+
+    @classmethod
+    def from_dict(cls, saved: Mapping[str, Any]) -> Self:
+        """Return the sections that `to_dict` described.
+
+        Raises:
+            KeyError: one is missing.
+            ValueError: one is damaged.
+        """
+        found = {}
+        for name, hint in get_type_hints(cls).items():
+            kind, *none = get_args(hint) or (hint,)
+            found[name] = None if none and saved.get(name) is None else kind.model_validate(saved[name])
+        return cls(**found)
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """Return plain values, as in `config.json`."""
+        sections = vars(self).items()
+        return {name: section.model_dump(mode="json") for name, section in sections if section is not None}
+
+
 @dataclass(frozen=True)
-class Sections:
+class Sections(SectionSet):
     """How texts, or frames unless that is None, are read, the model's parts, what is done for rare classes, training."""
 
     text: TextSettings
@@ -38,27 +61,6 @@ class Sections:
             section_of(estimator, TrainingSettings, chosen_from_data),
             None if estimator.frames is None else section_from(estimator.frames, FrameSettings, {}, "frames"),
         )
-
-    @classmethod
-    def from_dict(cls, saved: Mapping[str, Any]) -> Self:
-        """Return the sections that `to_dict` described.
-
-        Raises:
-            KeyError: one is missing.
-            ValueError: one is damaged.
-        """
-        return cls(
-            TextSettings.model_validate(saved["text"]),
-            ModelSettings.model_validate(saved["model"]),
-            ImbalanceSettings.model_validate(saved["imbalance"]),
-            TrainingSettings.model_validate(saved["training"]),
-            FrameSettings.model_validate(saved["frames"]) if "frames" in saved else None,
-        )
-
-    def to_dict(self) -> dict[str, dict[str, Any]]:
-        """Return plain values, as in `config.json`."""
-        sections = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: section.model_dump(mode="json") for name, section in sections.items() if section is not None}
 
     def flat(self, chosen_from_data: frozenset[str]) -> dict[str, Any]:
         """Return the estimator parameters that the sections describe; what they leave to the data is "auto"."""

@@ -248,7 +248,7 @@ class SequenceTagger(BaseEstimator):
         kinds = get_type_hints(TaggerSections)
         saved: dict[str, Any] = {name: predictor.settings.get(name, {}) for name in kinds}
         estimator = cls(**saved)
-        estimator.settings_ = TaggerSections(**{name: kind.model_validate(saved[name]) for name, kind in kinds.items()})
+        estimator.settings_ = TaggerSections.from_dict(saved)
         estimator.predictor_, estimator.temperature_ = predictor, predictor.temperature
         estimator._network, estimator._features = predictor.network, predictor.features
         estimator.classes_, estimator.counts_ = predictor.classes, np.array(predictor.counts)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqwise.data import LengthBatches
+from seqwise.data import EpochBatches, LengthBatches
 from seqwise.data.windows import Windows
 from seqwise.errors import ConfigurationError
 from seqwise.layers.crf import FORBIDDEN
@@ -124,7 +123,7 @@ class Epochs:
             steps = float(examples.lengths.sum())
         self.mean = steps / count  # steps with a tag in an example
 
-    def __call__(self, epoch: int) -> Batches:
+    def __call__(self, epoch: int) -> EpochBatches[Any]:
         """The batches of an epoch, from 0 on."""
         examples, order = self._whole, self._order
         if order is None:
@@ -133,22 +132,7 @@ class Epochs:
             examples = examples.cut(self._windows(epoch), self._margin)
             order = LengthBatches(examples.lengths, self._settings.batch_size, seed=self._settings.seed)
         order.set_epoch(epoch)
-        return Batches(examples, list(order))
-
-
-class Batches:
-    """The batches of one epoch, built when asked for."""
-
-    def __init__(self, examples: Examples, order: Sequence[np.ndarray]) -> None:
-        self._examples, self._order = examples, order
-
-    def __len__(self) -> int:
-        return len(self._order)
-
-    def __getitem__(self, number: int) -> Any:
-        if number >= len(self._order):
-            raise IndexError(number)
-        return self._examples.batch(self._order[number])
+        return EpochBatches(examples.batch, list(order))
 
 
 def fingerprint(examples: TaggedExamples | FramedExamples) -> str:

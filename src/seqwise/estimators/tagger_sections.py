@@ -9,6 +9,7 @@ from typing import Any
 from seqwise.embeddings import WordVectors
 from seqwise.errors import ConfigurationError
 from seqwise.estimators.pretrained import GivenVectors, find_file
+from seqwise.estimators.sections import SectionSet
 from seqwise.estimators.tag_targets import TagCode
 from seqwise.losses import ImbalanceSettings
 from seqwise.models import TaggerSettings
@@ -31,7 +32,7 @@ METRICS = ("micro_f1", "macro_f1", "accuracy")
 
 
 @dataclass(frozen=True)
-class TaggerSections:
+class TaggerSections(SectionSet):
     """How words or frames are read, which layers the model has, how rare tags are treated, how it is trained."""
 
     text: TextSettings
@@ -44,10 +45,6 @@ class TaggerSections:
     def named(self) -> dict[str, Any]:
         """The sections by name."""
         return {part.name: getattr(self, part.name) for part in fields(self)}
-
-    def to_dict(self) -> dict[str, dict[str, Any]]:
-        """Return plain values, as in `config.json`."""
-        return {name: section.model_dump(mode="json") for name, section in self.named.items()}
 
 
 def read_as(sections: TaggerSections, *, framed: bool) -> TaggerSections:

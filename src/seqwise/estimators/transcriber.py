@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from seqwise.data import LengthBatches
+from seqwise.data import EpochBatches, LengthBatches
 from seqwise.data.frames import Frames
 from seqwise.errors import DataError
 from seqwise.estimators.language import LanguageModel
@@ -149,9 +149,9 @@ class Transcriber(BaseEstimator):
         quick = TranscriberPredictor(self._content(), SavedTranscriber(network, features))
         order = LengthBatches(examples.frames.lengths, settings.batch_size, seed=settings.seed)
 
-        def batches(epoch: int) -> _Batches:
+        def batches(epoch: int) -> EpochBatches[SpokenBatch]:
             order.set_epoch(epoch)
-            return _Batches(examples, list(order))
+            return EpochBatches(examples.batch, list(order))
 
         def validate(model: nn.Module) -> dict[str, float]:
             assert held is not None
@@ -229,13 +229,7 @@ class Transcriber(BaseEstimator):
         predictor = TranscriberPredictor.load(path, device)
         saved: dict[str, Any] = {name: predictor.settings[name] for name in SECTIONS}
         estimator = cls(**saved)
-        estimator.settings_ = TranscriberSections(
-            FrameSettings.model_validate(saved["frames"]),
-            TextSettings.model_validate(saved["text"]),
-            TranscriberSettings.model_validate(saved["model"]),
-            predictor.search,
-            TrainingSettings.model_validate(saved["training"]),
-        )
+        estimator.settings_ = replace(TranscriberSections.from_dict(saved), search=predictor.search)
         estimator._network, estimator._features = predictor.network, predictor.features
         estimator._words = predictor.words
         estimator._language = None
@@ -322,21 +316,6 @@ class _Loss:
     def __call__(self, model: nn.Module, batch: SpokenBatch) -> Tensor:
         logits, lengths = model(batch.frames, batch.lengths, batch.needed)
         return self._loss(logits, batch.targets, lengths, batch.target_lengths) / self._scale
-
-
-class _Batches:
-    """The batches of one epoch, built when asked for."""
-
-    def __init__(self, examples: SpokenExamples, order: Sequence[np.ndarray]) -> None:
-        self._examples, self._order = examples, order
-
-    def __len__(self) -> int:
-        return len(self._order)
-
-    def __getitem__(self, number: int) -> SpokenBatch:
-        if number >= len(self._order):
-            raise IndexError(number)
-        return self._examples.batch(self._order[number])
 
 
 def checked_utterances(X: Utterances, y: Sequence[str]) -> tuple[Frames, list[str]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seqwise.errors import ConfigurationError
+from seqwise.estimators.sections import SectionSet
 from seqwise.models.frame_settings import FrameSettings
 from seqwise.models.transcriber_settings import TranscriberSearchSettings, TranscriberSettings
 from seqwise.text import TextSettings
@@ -30,7 +31,7 @@ SECTIONS = ("frames", "text", "model", "search", "training")
 
 
 @dataclass(frozen=True)
-class TranscriberSections:
+class TranscriberSections(SectionSet):
     """How frames and transcripts are read, which layers the model has, how it searches, how it is trained."""
 
     frames: FrameSettings
@@ -38,10 +39,6 @@ class TranscriberSections:
     model: TranscriberSettings
     search: TranscriberSearchSettings
     training: TrainingSettings
-
-    def to_dict(self) -> dict[str, dict[str, Any]]:
-        """Return plain values, as in `config.json`."""
-        return {name: getattr(self, name).model_dump(mode="json") for name in SECTIONS}
 
 
 def check_training(training: TrainingSettings) -> None:

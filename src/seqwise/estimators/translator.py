@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from seqwise.data import LengthBatches
+from seqwise.data import EpochBatches, LengthBatches
 from seqwise.errors import DataError
 from seqwise.estimators.sections import section_from
 from seqwise.estimators.translator_sections import (
@@ -167,10 +167,10 @@ class Translator(BaseEstimator):
         taught = Taught(network, float(examples.targets.lengths.mean()))
         order = LengthBatches(examples.order, settings.batch_size, seed=settings.seed)
 
-        def batches(epoch: int) -> _Batches:
+        def batches(epoch: int) -> EpochBatches[TranslationBatch]:
             taught.progress = epoch / max(settings.epochs - 1, 1)
             order.set_epoch(epoch)
-            return _Batches(examples, list(order))
+            return EpochBatches(examples.batch, list(order))
 
         def validate(model: nn.Module) -> dict[str, float]:
             assert held is not None
@@ -244,13 +244,7 @@ class Translator(BaseEstimator):
         predictor = TranslatorPredictor.load(path, device)
         saved: dict[str, Any] = {name: predictor.settings[name] for name in SECTIONS}
         estimator = cls(**saved)
-        estimator.settings_ = TranslatorSections(
-            TextSettings.model_validate(saved["text"]),
-            TextSettings.model_validate(saved["target_text"]),
-            TranslatorSettings.model_validate(saved["model"]),
-            SearchSettings.model_validate(saved["search"]),
-            TrainingSettings.model_validate(saved["training"]),
-        )
+        estimator.settings_ = TranslatorSections.from_dict(saved)
         estimator.predictor_, estimator.ratio_ = predictor, predictor.ratio
         estimator._network, estimator._features = predictor.network, predictor.features
         return estimator
@@ -264,21 +258,6 @@ class Translator(BaseEstimator):
             "settings": {"data": data or {"validation": self.validation}, **self.settings_.to_dict()},
         }
         return FolderContent(Path(), config, {}, {}, {})
-
-
-class _Batches:
-    """The batches of one epoch, built when asked for."""
-
-    def __init__(self, examples: TranslationExamples, order: Sequence[np.ndarray]) -> None:
-        self._examples, self._order = examples, order
-
-    def __len__(self) -> int:
-        return len(self._order)
-
-    def __getitem__(self, number: int) -> TranslationBatch:
-        if number >= len(self._order):
-            raise IndexError(number)
-        return self._examples.batch(self._order[number])
 
 
 def checked_pairs(X: Sequence[str], y: Sequence[str]) -> tuple[list[str], list[str]]:

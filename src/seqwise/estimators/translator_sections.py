@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seqwise.errors import ConfigurationError
+from seqwise.estimators.sections import SectionSet
 from seqwise.models import SearchSettings, TranslatorSettings
 from seqwise.text import TextSettings
 from seqwise.training import TrainingSettings
@@ -34,7 +35,7 @@ SECTIONS = ("text", "target_text", "model", "search", "training")
 
 
 @dataclass(frozen=True)
-class TranslatorSections:
+class TranslatorSections(SectionSet):
     """How both sides are read, which parts the model has, how it searches, how it is trained."""
 
     text: TextSettings
@@ -42,10 +43,6 @@ class TranslatorSections:
     model: TranslatorSettings
     search: SearchSettings
     training: TrainingSettings
-
-    def to_dict(self) -> dict[str, dict[str, Any]]:
-        """Return plain values, as in `config.json`."""
-        return {name: getattr(self, name).model_dump(mode="json") for name in SECTIONS}
 
 
 def of_target(text: TextSettings, target: TextSettings) -> TextSettings:

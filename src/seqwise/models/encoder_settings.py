@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from seqwise.cells import LIBRARY
 from seqwise.errors import nearest
@@ -12,6 +12,16 @@ from seqwise.errors import nearest
 OF_RECURRENT_LAYERS = ("cell", "recurrent_dropout", "zoneout", "backend")
 OF_TRANSFORMERS = ("heads", "context")
 """What the other one has no use for."""
+
+
+def _known_cell(name: str) -> str:
+    if name not in LIBRARY:
+        raise ValueError(f"there is no cell {name!r}; {nearest(name, LIBRARY)}")
+    return name
+
+
+CellName = Annotated[str, AfterValidator(_known_cell)]
+"""Name of a cell of the library."""
 
 
 class EncoderSettings(BaseModel):
@@ -39,7 +49,7 @@ class EncoderSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     encoder: Literal["recurrent", "transformer"] = "recurrent"
-    cell: str = "lstm"
+    cell: CellName = "lstm"
     hidden_size: int = Field(default=128, ge=1)
     num_layers: int = Field(default=1, ge=1)
     bidirectional: bool = True
@@ -49,13 +59,6 @@ class EncoderSettings(BaseModel):
     recurrent_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     zoneout: float = Field(default=0.0, ge=0.0, lt=1.0)
     backend: Literal["auto", "cpu", "reference", "vendor"] = "auto"
-
-    @field_validator("cell")
-    @classmethod
-    def _known_cell(cls, value: str) -> str:
-        if value not in LIBRARY:
-            raise ValueError(f"there is no cell {value!r}; {nearest(value, LIBRARY)}")
-        return value
 
     @model_validator(mode="after")
     def _no_setting_of_another_encoder(self) -> Self:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from seqwise.cells import LIBRARY
-from seqwise.errors import nearest
+from seqwise.models.encoder_settings import CellName
 
 
 class GeneratorSettings(BaseModel):
@@ -42,7 +41,7 @@ class GeneratorSettings(BaseModel):
 
     condition: Literal["auto", "none", "class", "vector"] = "auto"
     output: Literal["auto", "symbols", "chords"] = "auto"
-    cell: str = "lstm"
+    cell: CellName = "lstm"
     embedding_size: int = Field(default=64, ge=1)
     hidden_size: int = Field(default=256, ge=1)
     num_layers: int = Field(default=1, ge=1)
@@ -60,13 +59,6 @@ class GeneratorSettings(BaseModel):
     highest: int = Field(default=108, ge=0, le=127)
     transpose: int = Field(default=0, ge=0, le=24)
     backend: Literal["auto", "cpu", "reference", "vendor"] = "auto"
-
-    @field_validator("cell")
-    @classmethod
-    def _known_cell(cls, value: str) -> str:
-        if value not in LIBRARY:
-            raise ValueError(f"there is no cell {value!r}; {nearest(value, LIBRARY)}")
-        return value
 
     @model_validator(mode="after")
     def _goes_together(self) -> Self:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from seqwise.cells import LIBRARY
-from seqwise.errors import nearest
-from seqwise.models.encoder_settings import check_encoder
+from seqwise.models.encoder_settings import CellName, check_encoder
 
 
 class LanguageSettings(BaseModel):
@@ -51,7 +49,7 @@ class LanguageSettings(BaseModel):
     start_from: str | None = Field(default=None, min_length=1)
     rate_divisor: float = Field(default=2.6, ge=1, allow_inf_nan=False)
     encoder: Literal["recurrent", "transformer"] = "recurrent"
-    cell: str = "lstm"
+    cell: CellName = "lstm"
     embedding_size: int = Field(default=256, ge=1)
     hidden_size: int = Field(default=256, ge=1)
     num_layers: int = Field(default=2, ge=1)
@@ -71,13 +69,6 @@ class LanguageSettings(BaseModel):
     activation_penalty: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
     slowness_penalty: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
     backend: Literal["auto", "cpu", "reference", "vendor"] = "auto"
-
-    @field_validator("cell")
-    @classmethod
-    def _known_cell(cls, value: str) -> str:
-        if value not in LIBRARY:
-            raise ValueError(f"there is no cell {value!r}; {nearest(value, LIBRARY)}")
-        return value
 
     @model_validator(mode="after")
     def _goes_together(self) -> Self:

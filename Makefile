@@ -27,7 +27,7 @@ demo: $(STAMP)  ## train on first names, show the report's figures (about a minu
 	$(BIN)/seqwise demo
 
 test: $(STAMP)  ## run the tests
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n logical --maxprocesses 8 --dist loadfile
 
 check: $(STAMP)  ## lint, format, types, layers
 	$(BIN)/ruff check .

@@ -75,7 +75,7 @@ def test_a_number_with_an_exponent_is_a_number():
             "text.unit=bytes",
             ["text.unit must be one of auto, words, characters, tokens, whitespace, bpe, unigram, got 'bytes'"],
         ),
-        ("data.text=no", ["data.text must be a text or null, got False"]),
+        ("data.text=no", ["data.text must be a text or a list or null, got False"]),
         ("training.time_budget=soon", ["training.time_budget", "5m", "'soon'"]),
         ("training.epochs={", ["training.epochs", "not a YAML value"]),
         ("model.pooling=median", ["model.pooling", "last, mean, max, attention", "'median'"]),

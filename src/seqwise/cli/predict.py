@@ -150,12 +150,13 @@ def predict(
     elif json:
         _print_document(run.classes, run.answers(source))
     else:
+        shown = ending if run.reads_frames else beginning  # of a sound's path the name matters
         for prediction in run.answers(source):
             labels = prediction.label if isinstance(prediction.label, str) else ", ".join(prediction.label or ())
             print(
                 labels or UNDECIDED,
                 f"{prediction.probability:.4f}",
-                beginning(prediction.text),
+                shown(prediction.text),
                 sep="\t",
                 flush=True,
             )
@@ -165,6 +166,11 @@ def beginning(text: str) -> str:
     """The first characters of a text, on one line."""
     words = " ".join(text[: 4 * TEXT_SHOWN].split())
     return words if len(words) <= TEXT_SHOWN else words[: TEXT_SHOWN - 1] + "…"
+
+
+def ending(path: str) -> str:
+    """The last characters of a path."""
+    return path if len(path) <= TEXT_SHOWN else "…" + path[1 - TEXT_SHOWN :]
 
 
 def _print_document(classes: list[str], predictions: Iterable[Prediction]) -> None:

@@ -86,6 +86,11 @@ class PredictionRun:
         shares = None if priors is None else self._shares(priors)
         self._predictor.decisions = self._predictor.decisions.used(priors=shares, abstain_below=abstain_below)
 
+    @property
+    def reads_frames(self) -> bool:
+        """Whether it answers numbers and sounds, not texts."""
+        return self._predictor.reads_frames
+
     def _shares(self, priors: Mapping[str, float]) -> np.ndarray:
         if not self._predictor.multilabel:
             return check_priors(priors, self.classes)

@@ -18,8 +18,10 @@ def plain(value: Any) -> str:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A figure with so many digits."""
-    return "undefined" if value is None or not np.isfinite(value) else f"{value:.{digits}f}"
+    """A figure with so many digits; from 10 up, such as a perplexity, with one."""
+    if value is None or not np.isfinite(value):
+        return "undefined"
+    return f"{value:.{digits}f}" if abs(value) < 10 else f"{value:,.1f}"
 
 
 def signed(value: float | None, digits: int = 3) -> str:

@@ -14,6 +14,7 @@ from seqwise.data import DataSettings, DataSource
 from seqwise.errors import ConfigurationError
 from seqwise.evaluation.figures import CLASS_FIGURES
 from seqwise.evaluation.task_report import Section
+from seqwise.evaluation.wording import number
 from seqwise.experiments.configuration import build_configuration
 from seqwise.training import TrainingSettings
 
@@ -232,8 +233,8 @@ class Task(ABC):
     def verdict(self, block: Mapping[str, Any], split: str) -> str:
         """Say whether the model has earned its place beside the baseline."""
         key, name = next(iter(self.figures(block).items()))
-        ours, theirs = (_shown(of[key]["value"]) for of in (block, block["baseline"]))
-        figures = f"{name} {ours} against {theirs} of the {self.baseline} on the {split} {self.unit}"
+        ours, theirs = (number(of[key]["value"]) for of in (block, block["baseline"]))
+        figures = f"{_within(name)} {ours} against {theirs} of the {self.baseline} on the {split} {self.unit}"
         low, high = block["difference"]["low"], block["difference"]["high"]
         better, worse = low is not None and low > 0, high is not None and high < 0
         if self.lower_is_better:
@@ -246,8 +247,6 @@ class Task(ABC):
         return f"No better than {self.alternative}, as far as these data tell: {figures}."
 
 
-def _shown(value: float | None) -> str:
-    """A figure in a sentence."""
-    if value is None:
-        return "undefined"
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}"
+def _within(name: str) -> str:
+    """The name of a figure as it stands within a sentence: BLEU stays BLEU."""
+    return name[:1].lower() + name[1:] if name[1:2].islower() else name

@@ -155,7 +155,8 @@ def make_chain(words=12, sentences=4000, seed=3):
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("context", CONTEXTS)
-def test_what_the_context_tells_is_learned(objective, context):
+def test_what_the_context_tells_is_learned(objective, context, monkeypatch):
+    monkeypatch.setattr("seqwise.embeddings.workers._POLL", 0.01)  # so that a fast machine reports more than once
     tokens, counts = make_chain()
     settings = EmbeddingSettings(
         model="nplm", objective=objective, context=context, size=8, hidden=16, window=2, sample=0, epochs=4, rate=0.1

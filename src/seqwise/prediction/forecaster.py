@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
 from seqwise.errors import ConfigurationError, DataError, ModelFolderError
-from seqwise.prediction.device import resolve_device
-from seqwise.prediction.folder import FolderContent, read_folder
-from seqwise.prediction.restoring import restore
+from seqwise.prediction.folder import FolderContent
+from seqwise.prediction.restoring import open_model
 from seqwise.prediction.series_scale import SeriesScale, complete
 
 if TYPE_CHECKING:
@@ -78,12 +77,7 @@ class ForecasterPredictor:
             ModelFolderError: it is not a sound model folder, or not that of a forecaster.
             DeviceError: there is no such device.
         """
-        target = resolve_device(device)
-        content = read_folder(path)
-        if content.config["estimator"] != "SequenceForecaster":
-            raise ModelFolderError(f"{content.path} holds a {content.config['estimator']}, not a forecaster")
-        model = cast("SavedForecaster", restore(content))
-        model.module.to(target)
+        content, model = open_model(path, device, "SequenceForecaster", "a forecaster")
         try:
             return cls(content, model)
         except (DataError, KeyError, TypeError, ValueError) as error:

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from seqwise.data.chords import Chord, checked_piece
-from seqwise.errors import ConfigurationError, DataError, ModelFolderError
-from seqwise.prediction.device import resolve_device
-from seqwise.prediction.folder import FolderContent, read_folder
-from seqwise.prediction.restoring import restore
+from seqwise.errors import ConfigurationError, DataError
+from seqwise.prediction.folder import FolderContent
+from seqwise.prediction.restoring import open_model
 from seqwise.prediction.sampling import Joining, Sampling, choose, draw
 from seqwise.text.vocabulary import EOS, UNK
 
@@ -51,14 +50,7 @@ class GeneratorPredictor:
             ModelFolderError: it is not a sound model folder, or not that of a generator.
             DeviceError: there is no such device.
         """
-        target = resolve_device(device)
-        content = read_folder(path)
-        if content.config["estimator"] != "SequenceGenerator":
-            raise ModelFolderError(
-                f"{content.path} holds a {content.config['estimator']}, not a generator of sequences"
-            )
-        model = cast("SavedGenerator", restore(content))
-        model.module.to(target)
+        content, model = open_model(path, device, "SequenceGenerator", "a generator of sequences")
         return cls(content, model)
 
     @property

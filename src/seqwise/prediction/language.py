@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
 import numpy as np
 
-from seqwise.errors import ConfigurationError, DataError, ModelFolderError
-from seqwise.prediction.device import resolve_device
-from seqwise.prediction.folder import FolderContent, read_folder
-from seqwise.prediction.restoring import RestoredModel, restore
+from seqwise.errors import ConfigurationError, DataError
+from seqwise.prediction.folder import FolderContent
+from seqwise.prediction.restoring import RestoredModel, open_model
 from seqwise.prediction.sampling import Joining, Sampling, draw
 from seqwise.prediction.streaming import StreamingLanguageModel
 from seqwise.text import TextPipeline
@@ -96,12 +95,7 @@ class LanguagePredictor(StreamingLanguageModel):
             ModelFolderError: it is not a sound model folder, or not that of a language model.
             DeviceError: there is no such device.
         """
-        target = resolve_device(device)
-        content = read_folder(path)
-        if content.config["estimator"] != "LanguageModel":
-            raise ModelFolderError(f"{content.path} holds a {content.config['estimator']}, not a language model")
-        model = cast(RestoredLanguageModel, restore(content))
-        model.module.to(target)
+        content, model = open_model(path, device, "LanguageModel", "a language model")
         return cls(content, model)
 
     @property

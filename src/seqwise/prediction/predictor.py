@@ -9,11 +9,10 @@ from typing import Any, Protocol, Self, cast
 
 import numpy as np
 
-from seqwise.errors import DataError, ModelFolderError
+from seqwise.errors import DataError
 from seqwise.prediction.decisions import UNSURE, Decisions
-from seqwise.prediction.device import resolve_device
-from seqwise.prediction.folder import FolderContent, read_folder
-from seqwise.prediction.restoring import RestoredModel, restore
+from seqwise.prediction.folder import FolderContent
+from seqwise.prediction.restoring import RestoredModel, open_model
 from seqwise.prediction.streaming import StreamingClassifier
 
 CHUNK = 16_384  # texts encoded at a time
@@ -61,12 +60,7 @@ class Predictor(StreamingClassifier):
             ModelFolderError: it is not a sound model folder, or not that of a text classifier.
             DeviceError: there is no such device.
         """
-        target = resolve_device(device)
-        content = read_folder(path)
-        if content.config["estimator"] != "SequenceClassifier":
-            raise ModelFolderError(f"{content.path} holds a {content.config['estimator']}, not a classifier of texts")
-        model = cast(RestoredClassifier, restore(content))
-        model.module.to(target)
+        content, model = open_model(path, device, "SequenceClassifier", "a classifier of texts")
         return cls(content, model)
 
     def predict_proba(self, texts: Iterable[Any], batch_size: int = 256) -> np.ndarray:

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from seqwise.errors import ConfigurationError, DataError, ModelFolderError
-from seqwise.prediction.device import resolve_device
-from seqwise.prediction.folder import FolderContent, read_folder
+from seqwise.prediction.folder import FolderContent
 from seqwise.prediction.predictor import chunks
-from seqwise.prediction.restoring import restore
+from seqwise.prediction.restoring import open_model
 from seqwise.prediction.streaming import check_stepwise
 from seqwise.prediction.target_scale import TargetScale
 
@@ -50,12 +49,7 @@ class RegressorPredictor:
             ModelFolderError: it is not a sound model folder, or not that of a regressor.
             DeviceError: there is no such device.
         """
-        target = resolve_device(device)
-        content = read_folder(path)
-        if content.config["estimator"] != "SequenceRegressor":
-            raise ModelFolderError(f"{content.path} holds a {content.config['estimator']}, not a regressor")
-        model: Any = restore(content)
-        model.module.to(target)
+        content, model = open_model(path, device, "SequenceRegressor", "a regressor")
         try:
             return cls(content, model)
         except (DataError, KeyError) as error:

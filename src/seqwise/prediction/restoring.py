@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from seqwise.errors import ConfigurationError, InputError, ModelFolderError
 from seqwise.prediction.decisions import Decisions
-from seqwise.prediction.folder import CONFIG, WEIGHTS, FolderContent
+from seqwise.prediction.device import resolve_device
+from seqwise.prediction.folder import CONFIG, WEIGHTS, FolderContent, read_folder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -18,6 +20,31 @@ class RestoredModel(Protocol):
     @property
     def module(self) -> nn.Module:
         """The module, weights included once `restore` has returned it."""
+
+
+def open_model(path: str | Path, device: str, estimator: str, what: str) -> tuple[FolderContent, Any]:
+    """Read a model folder and put its model on a device.
+
+    Args:
+        path: of the folder.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        estimator: that the model must be of.
+        what: such a model, in words, with its article.
+
+    Returns:
+        What the folder holds, and what `seqwise.models` builds from it.
+
+    Raises:
+        ModelFolderError: it is not a sound model folder, or not that of such a model.
+        DeviceError: there is no such device.
+    """
+    target = resolve_device(device)
+    content = read_folder(path)
+    if content.config["estimator"] != estimator:
+        raise ModelFolderError(f"{content.path} holds a {content.config['estimator']}, not {what}")
+    model = restore(content)
+    model.module.to(target)
+    return content, model
 
 
 def restore(content: FolderContent) -> RestoredModel:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from seqwise.errors import DataError, ModelFolderError
-from seqwise.prediction.device import resolve_device
-from seqwise.prediction.folder import FolderContent, read_folder
-from seqwise.prediction.restoring import restore
+from seqwise.prediction.folder import FolderContent
+from seqwise.prediction.restoring import open_model
 from seqwise.prediction.streaming import StreamingTagger
 from seqwise.prediction.tagged import TaggedFrames, TaggedText
 from seqwise.text.tag_schemes import Span, read_spans, write_spans
@@ -66,12 +65,7 @@ class TaggerPredictor(StreamingTagger):
             ModelFolderError: it is not a sound model folder, or not that of a tagger.
             DeviceError: there is no such device.
         """
-        target = resolve_device(device)
-        content = read_folder(path)
-        if content.config["estimator"] != "SequenceTagger":
-            raise ModelFolderError(f"{content.path} holds a {content.config['estimator']}, not a tagger")
-        model = cast("SavedTagger", restore(content))
-        model.module.to(target)
+        content, model = open_model(path, device, "SequenceTagger", "a tagger")
         return cls(content, model)
 
     def tag(self, X: Any) -> list[TaggedText] | list[TaggedFrames]:

@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from seqwise.errors import ConfigurationError, DataError, ModelFolderError
-from seqwise.prediction.device import resolve_device
-from seqwise.prediction.folder import FolderContent, read_folder
+from seqwise.errors import ConfigurationError, DataError
+from seqwise.prediction.folder import FolderContent
 from seqwise.prediction.language import LanguagePredictor
-from seqwise.prediction.restoring import restore
+from seqwise.prediction.restoring import open_model
 from seqwise.prediction.transcriber_language import language_scores
 from seqwise.prediction.transcriber_streaming import StreamingTranscriber
 
@@ -103,12 +102,7 @@ class TranscriberPredictor(StreamingTranscriber):
             ModelFolderError: it is not a sound model folder, or not that of a transcriber.
             DeviceError: there is no such device.
         """
-        target = resolve_device(device)
-        content = read_folder(path)
-        if content.config["estimator"] != "Transcriber":
-            raise ModelFolderError(f"{content.path} holds a {content.config['estimator']}, not a transcriber")
-        model = cast("SavedTranscriber", restore(content))
-        model.module.to(target)
+        content, model = open_model(path, device, "Transcriber", "a transcriber")
         named = content.settings.get("search", {}).get("language_model")
         return cls(
             content, model, None if named is None else LanguagePredictor.load(Path(path) / LANGUAGE_FOLDER, device)

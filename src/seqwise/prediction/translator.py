@@ -9,14 +9,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from seqwise.errors import DataError, ModelFolderError
-from seqwise.prediction.device import resolve_device
-from seqwise.prediction.folder import FolderContent, read_folder
-from seqwise.prediction.restoring import restore
+from seqwise.prediction.folder import FolderContent
+from seqwise.prediction.restoring import open_model
 
 if TYPE_CHECKING:
     from seqwise.models import SavedTranslator
@@ -114,12 +113,7 @@ class TranslatorPredictor:
             ModelFolderError: it is not a sound model folder, or not that of a translator.
             DeviceError: there is no such device.
         """
-        target = resolve_device(device)
-        content = read_folder(path)
-        if content.config["estimator"] != "Translator":
-            raise ModelFolderError(f"{content.path} holds a {content.config['estimator']}, not a translator")
-        model = cast("SavedTranslator", restore(content))
-        model.module.to(target)
+        content, model = open_model(path, device, "Translator", "a translator")
         return cls(content, model)
 
     def search_options(self, beam: int | None = None, n_best: int = 1) -> BeamSettings:

@@ -20,7 +20,7 @@ install: $(STAMP)  ## make .venv and install seqwise with its development tools
 $(STAMP): pyproject.toml constraints.txt Makefile
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev --editable '.[demo,imbalance,music,search,text,translation,tune]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev --editable '.[demo,imbalance,music,onnx,search,serve,text,translation,tune]'
 	@touch $@
 
 demo: $(STAMP)  ## train on first names, show the report's figures (about a minute)

@@ -27,6 +27,7 @@ from seqwise.cli.gradcheck import gradcheck
 from seqwise.cli.language import score
 from seqwise.cli.predict import predict
 from seqwise.cli.reproduce import reproduce
+from seqwise.cli.serve import serve
 from seqwise.cli.text import app as text
 from seqwise.cli.train import train
 from seqwise.cli.tune import tune
@@ -104,7 +105,7 @@ def root(
     """Learn from labelled sequences (texts, names, DNA) and get a model, an honest report, and predictions."""
 
 
-for command in (demo, train, evaluate, predict, compare, tune, reproduce, gradcheck, embed, score, generate):
+for command in (demo, train, evaluate, predict, compare, tune, reproduce, gradcheck, embed, score, generate, serve):
     app.command()(command)
 app.add_typer(data, name="data")
 app.add_typer(bench, name="bench")

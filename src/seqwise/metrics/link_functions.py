@@ -18,6 +18,11 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
     return 0.5 * (1 + np.tanh(0.5 * logits.astype(np.float64)))
 
 
+def probabilities_of(logits: np.ndarray, *, multilabel: bool) -> np.ndarray:
+    """Return the probabilities of classes, of which one is right, or of labels, of which any may be."""
+    return sigmoid(logits) if multilabel else softmax(logits)
+
+
 def log_odds(probabilities: np.ndarray) -> np.ndarray:
     """Return log p / (1 - p), kept within +-`STEEP`."""
     with np.errstate(divide="ignore"):

@@ -7,14 +7,28 @@ D numbers of a step.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from seqwise.data import Frames
 from seqwise.text import Ragged
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from seqwise.data import Frames
+
+
+class Arrays(NamedTuple):
+    """What a model reads, before it becomes tensors; parts that it does not have are None."""
+
+    tokens: np.ndarray | None = None  # (B, T) int64, padded with 0
+    lengths: np.ndarray | None = None  # (B,) int64
+    ngram_ids: np.ndarray | None = None  # (N,) int64
+    ngram_offsets: np.ndarray | None = None  # (B,) int64: where each example begins
+    ngram_values: np.ndarray | None = None  # (N,) float32 or float64
+    frames: np.ndarray | None = None  # (B, T, D) float32, padded with 0
 
 
 class Ngrams(NamedTuple):
@@ -76,26 +90,31 @@ class EncodedExamples:
         part = self.frames if self.tokens is None else self.tokens
         return part.lengths if part is not None else np.ones(len(self), dtype=np.int64)
 
-    def batch(self, indices: np.ndarray) -> Batch:
-        """Return the examples at `indices` as one padded batch."""
-        tokens = lengths = ngrams = frames = None
+    def arrays(self, indices: np.ndarray) -> Arrays:
+        """Return the inputs of the examples at `indices`, padded together."""
+        tokens = lengths = ids = offsets = values = frames = None
         if self.tokens is not None:
             symbols = self.tokens.take(indices)
-            tokens = torch.from_numpy(symbols.padded().astype(np.int64))
-            lengths = torch.from_numpy(symbols.lengths)
+            tokens, lengths = symbols.padded().astype(np.int64), symbols.lengths
         if self.frames is not None:
             steps = self.frames.take(indices)
-            frames, lengths = torch.from_numpy(steps.padded()), torch.from_numpy(steps.lengths)
+            frames, lengths = steps.padded(), steps.lengths
         if self.ngrams is not None:
             rows = self.ngrams.take(indices)
-            assert rows.values is not None
-            ngrams = Ngrams(
-                torch.from_numpy(rows.ids.astype(np.int64)),
-                torch.from_numpy(rows.offsets[:-1].astype(np.int64)),
-                torch.from_numpy(rows.values),
-            )
+            ids, offsets, values = rows.ids.astype(np.int64), rows.offsets[:-1].astype(np.int64), rows.values
+        return Arrays(tokens, lengths, ids, offsets, values, frames)
 
-        def part(values: np.ndarray | None) -> Tensor | None:
+    def batch(self, indices: np.ndarray) -> Batch:
+        """Return the examples at `indices` as one padded batch."""
+        import torch
+
+        def tensor(values: np.ndarray | None) -> Any:
+            return None if values is None else torch.from_numpy(values)
+
+        def part(values: np.ndarray | None) -> Any:
             return None if values is None else torch.from_numpy(np.ascontiguousarray(values[indices]))
 
+        found = self.arrays(indices)
+        ngrams = None if self.ngrams is None else Ngrams(*map(tensor, found[2:5]))
+        tokens, lengths, frames = tensor(found.tokens), tensor(found.lengths), tensor(found.frames)
         return Batch(tokens, lengths, ngrams, part(self.vectors), part(self.targets), part(self.weights), frames)

@@ -8,8 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqwise.metrics.link_functions import sigmoid, softmax
+from seqwise.metrics.link_functions import probabilities_of as probabilities
 from seqwise.models.batch import Batch, EncodedExamples
+
+__all__ = ["logits_of", "probabilities", "run_batched"]
 
 
 @torch.no_grad()
@@ -49,8 +51,3 @@ def logits_of(module: nn.Module, examples: EncodedExamples, *, batch_size: int =
         return run_batched(module, examples, device=device, batch_size=batch_size)
     finally:
         module.train(training)
-
-
-def probabilities(logits: np.ndarray, *, multilabel: bool) -> np.ndarray:
-    """Return the probabilities of classes, of which one is right, or of labels, of which any may be."""
-    return sigmoid(logits) if multilabel else softmax(logits)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from seqwise.errors import DataError
@@ -14,6 +15,7 @@ from seqwise.models.classifier import SequenceModel
 from seqwise.models.features import Features, SignalFeatures, TextFeatures
 from seqwise.models.forecaster import load_forecaster
 from seqwise.models.generator_saved import SavedGenerator
+from seqwise.models.inference import logits_of
 from seqwise.models.language import LanguageNetwork
 from seqwise.models.language_settings import LanguageSettings
 from seqwise.models.settings import ModelSettings
@@ -41,6 +43,10 @@ class SavedModel:
     def encode(self, texts: Iterable[Any]) -> EncodedExamples:
         """Return the texts or frames as arrays; its `batch` makes batches of them."""
         return self.features.encode(texts)
+
+    def logits(self, examples: EncodedExamples, batch_size: int = 256) -> np.ndarray:
+        """Return the outputs of all examples, (n, C) float32."""
+        return logits_of(self.module, examples, batch_size=batch_size)
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
-import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from torch import Tensor
 
 from seqwise.errors import ConfigurationError
 from seqwise.text.ragged import offsets_of
@@ -80,10 +80,10 @@ class Spectrum:
         for start, stop in pairwise(cuts):
             some = offsets[start : stop + 1]
             power = self._power(samples[some[0] : some[-1]], some - some[0])
-            parts.append(self._described(power).numpy())
+            parts.append(self._described(power))
         return np.concatenate(parts)
 
-    def _power(self, samples: NDArray[np.float32], offsets: NDArray[np.int64]) -> Tensor:
+    def _power(self, samples: NDArray[np.float32], offsets: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the power of every bin of every step, (F, K)."""
         # Each sound gets whole hops, and zeros behind it as long as a window: then every step begins at a multiple of the
         # hop, and one view holds them all.
@@ -95,12 +95,13 @@ class Spectrum:
         line[places] = samples
         first = offsets_of(steps)
         wanted = np.repeat(room[:-1] - first[:-1], steps) + np.arange(first[-1])
-        frames = torch.from_numpy(line).unfold(0, self.window, self.hop)[torch.from_numpy(wanted)]
-        window = torch.hann_window(self.window, periodic=True)
-        return torch.fft.rfft(frames * window, n=self.transform).abs().square()
+        frames = sliding_window_view(line, self.window)[:: self.hop][wanted]
+        turned: NDArray[Any] = np.fft.rfft(frames * hann_window(self.window), n=self.transform)
+        power: NDArray[np.float32] = np.square(turned.real) + np.square(turned.imag)
+        return power
 
-    def _described(self, power: Tensor) -> Tensor:
-        logarithms = (power @ self.filters.T).clamp_min(FLOOR).log()
+    def _described(self, power: NDArray[np.float32]) -> NDArray[np.float32]:
+        logarithms = np.log(np.maximum(power @ self.filters.T, np.float32(FLOOR)))
         return logarithms if self.coefficients is None else logarithms @ cosine_matrix(self.bands, self.coefficients).T
 
     @property
@@ -109,7 +110,7 @@ class Spectrum:
         return _filters(self.rate, self.window, self.bands)[0]
 
     @property
-    def filters(self) -> Tensor:
+    def filters(self) -> NDArray[np.float32]:
         """Weight of every bin in every band, (M, K)."""
         return _filters(self.rate, self.window, self.bands)[1]
 
@@ -138,23 +139,30 @@ def mel_filters(rate: float, transform: int, bands: int) -> NDArray[np.float64]:
 
 
 @cache
-def _filters(rate: float, window: int, bands: int) -> tuple[int, Tensor]:
+def _filters(rate: float, window: int, bands: int) -> tuple[int, NDArray[np.float32]]:
     transform = 1 << (window - 1).bit_length()
     while transform <= LARGEST_TRANSFORM:
         filters = mel_filters(rate, transform, bands)
         if filters.any(axis=1).all():
-            return transform, torch.from_numpy(filters.astype(np.float32))
+            return transform, filters.astype(np.float32)
         transform *= 2
     raise ConfigurationError(f"frames.bands ({bands}) is too large: bands between the lowest tones would be empty")
 
 
 @cache
-def cosine_matrix(size: int, kept: int) -> Tensor:
+def hann_window(size: int) -> NDArray[np.float32]:
+    """The periodic Hann window, (size,)."""
+    window: NDArray[np.float32] = np.square(np.sin(np.pi / size * np.arange(size))).astype(np.float32)
+    return window
+
+
+@cache
+def cosine_matrix(size: int, kept: int) -> NDArray[np.float32]:
     """The first rows of the orthonormal cosine transform DCT-II, (kept, size)."""
     angles = np.pi / size * np.outer(np.arange(kept), np.arange(size) + 0.5)
     matrix = np.sqrt(2.0 / size) * np.cos(angles)
     matrix[0] /= np.sqrt(2.0)
-    return torch.from_numpy(matrix.astype(np.float32))
+    return matrix.astype(np.float32)
 
 
 def slopes(values: NDArray[np.float32], offsets: NDArray[np.int64], reach: int = 2) -> NDArray[np.float32]:

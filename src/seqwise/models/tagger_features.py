@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from seqwise.errors import ConfigurationError, DataError
 from seqwise.text import Ragged, TextSettings, Tokenizer, Vocabulary
 from seqwise.text.vocabulary import UNK
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 LONGEST_WORD = 40
 """Characters of a word that are read: of a longer one its beginning and its end."""
@@ -41,6 +43,8 @@ class TaggedBatch(NamedTuple):
     @property
     def live(self) -> Tensor:
         """(B, T): the words that exist."""
+        import torch
+
         return torch.arange(self.words.shape[1], device=self.lengths.device) < self.lengths[:, None]
 
     def to(self, device: torch.device) -> TaggedBatch:
@@ -75,23 +79,32 @@ class TaggedExamples:
         """Words of each sentence: what batches are sorted by."""
         return self.forms.lengths
 
-    def batch(self, indices: np.ndarray) -> TaggedBatch:
-        """Return the sentences at `indices` as one padded batch."""
+    def arrays(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the inputs of the sentences at `indices`, padded together, under the names of `TaggedBatch`, int64."""
         rows = self.forms.take(indices)
         distinct, places = np.unique(rows.ids, return_inverse=True)
         spelled = self.characters.take(distinct)
         words = Ragged(self.words[rows.ids], rows.offsets)
         numbered = Ragged(places.astype(np.int64), rows.offsets)
-        targets = None if self.targets is None else _tensor(self.targets.take(indices).padded())
-        return TaggedBatch(
-            _tensor(words.padded()),
-            _tensor(rows.lengths),
-            _tensor(numbered.padded()),
-            _tensor(spelled.padded()),
-            _tensor(spelled.lengths),
-            _tensor(self.casings[distinct]),
-            targets,
-        )
+        parts = {
+            "words": words.padded(),
+            "lengths": rows.lengths,
+            "forms": numbered.padded(),
+            "characters": spelled.padded(),
+            "character_lengths": spelled.lengths,
+            "casings": self.casings[distinct],
+        }
+        return {name: np.ascontiguousarray(part, dtype=np.int64) for name, part in parts.items()}
+
+    def batch(self, indices: np.ndarray) -> TaggedBatch:
+        """Return the sentences at `indices` as one padded batch."""
+        import torch
+
+        targets = None
+        if self.targets is not None:
+            targets = torch.from_numpy(self.targets.take(indices).padded().astype(np.int64))
+        parts = {name: torch.from_numpy(part) for name, part in self.arrays(indices).items()}
+        return TaggedBatch(**parts, targets=targets)
 
 
 class TaggerFeatures:
@@ -216,7 +229,3 @@ def casing_of(form: str) -> int:
 def _ends(form: str) -> str:
     half = LONGEST_WORD // 2
     return form if len(form) <= LONGEST_WORD else form[:half] + form[-half:]
-
-
-def _tensor(values: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.int64))

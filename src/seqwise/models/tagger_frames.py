@@ -10,17 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from seqwise.data.frames import Frames
 from seqwise.errors import ConfigurationError, DataError
 from seqwise.models.frame_features import FrameFeatures
 from seqwise.models.frame_settings import FrameSettings
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 UNKNOWN = -1
 """The target of a step that has no label, and is neither learned from nor judged."""
@@ -36,6 +38,8 @@ class FramedBatch(NamedTuple):
     @property
     def live(self) -> Tensor:
         """(B, T): the steps that exist."""
+        import torch
+
         return torch.arange(self.frames.shape[1], device=self.lengths.device) < self.lengths[:, None]
 
     def to(self, device: torch.device) -> FramedBatch:
@@ -90,14 +94,23 @@ class FramedExamples:
         )
         return replace(self, stretches=np.concatenate([outer, inner], axis=1))
 
-    def batch(self, indices: NDArray[np.int64]) -> FramedBatch:
-        """Return the stretches at `indices` as one padded batch."""
+    def arrays(self, indices: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """Return the inputs of the stretches at `indices`: "frames" (B, T, D) padded with 0, and "lengths" (B,)."""
         chosen = self.stretches[indices]
         lengths = chosen[:, 1] - chosen[:, 0]
         frames = np.zeros((len(chosen), int(lengths.max(initial=0)), self.values.shape[1]), np.float32)
-        targets = np.full(frames.shape[:2], UNKNOWN, np.int64)
-        for row, (begin, end, first, last) in enumerate(chosen):
+        for row, (begin, end) in enumerate(chosen[:, :2]):
             frames[row, : end - begin] = self.values[begin:end]
+        return {"frames": frames, "lengths": lengths}
+
+    def batch(self, indices: NDArray[np.int64]) -> FramedBatch:
+        """Return the stretches at `indices` as one padded batch."""
+        import torch
+
+        chosen = self.stretches[indices]
+        frames, lengths = self.arrays(indices).values()
+        targets = np.full(frames.shape[:2], UNKNOWN, np.int64)
+        for row, (begin, _, first, last) in enumerate(chosen):
             if self.targets is not None:
                 targets[row, first - begin : last - begin] = self.targets[first:last]
         given = None if self.targets is None else torch.from_numpy(targets)

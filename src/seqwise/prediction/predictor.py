@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self, cast
 import numpy as np
 
 from seqwise.errors import DataError
+from seqwise.metrics.link_functions import probabilities_of
 from seqwise.prediction.decisions import UNSURE, Decisions
 from seqwise.prediction.folder import FolderContent
 from seqwise.prediction.restoring import RestoredModel, open_model
@@ -23,7 +24,10 @@ class RestoredClassifier(RestoredModel, Protocol):
     """A classifier, and what makes its batches of texts."""
 
     def encode(self, texts: Iterable[Any]) -> Any:
-        """Return the texts as arrays, sized, with `lengths` and `batch(indices)`."""
+        """Return the texts as arrays, sized, with `lengths`, `arrays(indices)` and `batch(indices)`."""
+
+    def logits(self, examples: Any, batch_size: int = 256) -> np.ndarray:
+        """Return the outputs of all of them, (n, C)."""
 
 
 class Predictor(StreamingClassifier):
@@ -80,15 +84,12 @@ class Predictor(StreamingClassifier):
 
     def calibrated(self, texts: Iterable[Any], batch_size: int = 256) -> np.ndarray:
         """Return what `predict_proba` returns, before any correction of priors: what they are estimated from."""
-        from seqwise.models import logits_of, probabilities
-
         if batch_size < 1:
             raise DataError(f"batch_size is a positive number, got {batch_size}")
         parts = [
             self.decisions.calibrated(
-                probabilities(
-                    logits_of(self._model.module, self._model.encode(chunk), batch_size=batch_size),
-                    multilabel=self.multilabel,
+                probabilities_of(
+                    self._model.logits(self._model.encode(chunk), batch_size=batch_size), multilabel=self.multilabel
                 )
             )
             for chunk in chunks(self._joined(texts), self.config["unit"])

@@ -65,12 +65,10 @@ class RegressorPredictor:
         Raises:
             DataError: something is no such input.
         """
-        from seqwise.models import logits_of
-
         if batch_size < 1:
             raise DataError(f"batch_size is a positive number, got {batch_size}")
         parts = [
-            logits_of(self.model.module, self.model.encode(chunk), batch_size=batch_size)
+            self.model.logits(self.model.encode(chunk), batch_size=batch_size)
             for chunk in chunks(inputs, self.config["unit"])
         ]
         answers = np.concatenate(parts) if parts else np.empty((0, len(self.scale.names)))

@@ -1,0 +1,215 @@
+"""One sequence that comes step by step, on the CPU: everything of it in one block of memory, a step in a few microseconds.
+
+For the usual models: recurrent layers that have compiled steps; above them the last output, the mean or the maximum, and one
+linear layer. What else there is takes the steps of its module, which are the same to rounding.
+
+Axis letters: L layers, H hidden units, D numbers of a step, K numbers of the pooled vector, C outputs, V symbols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from seqwise.layers import Recurrent
+from seqwise.models.classifier import RecurrentPart, SequenceModel
+from seqwise.models.language import LanguageNetwork
+
+LARGEST_WEIGHTS = 2**24
+"""Numbers of a last layer that are packed: those of larger ones stay where they are, once."""
+
+_LINE = 64  # bytes of a cache line
+_Key = tuple[Any, ...]
+_KNOWN: WeakKeyDictionary[nn.Module, tuple[_Key, SequenceSteps | None]] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class OneSequence:
+    """Where a model is in one sequence. Steps write to it.
+
+    Attributes:
+        memory: all of it, bytes.
+        address: of the memory.
+        layers: addresses of the states of every layer, for each recurrent module.
+        outputs: what the last step gave, (C,): a view of the memory.
+    """
+
+    memory: np.ndarray
+    address: int = field(repr=False)
+    layers: list[list[list[int]]] = field(repr=False)
+    outputs: np.ndarray
+
+
+class _Sizes(NamedTuple):
+    """Of a recurrent module: how many layers and states, and units of each."""
+
+    layers: int
+    states: int
+    hidden: int
+
+
+class SequenceSteps:
+    """Steps of one sequence, with the weights of this moment.
+
+    Args:
+        embedding: of symbols; None reads frames.
+        positions: vectors that are added to those of the first steps, (places, D); None: none.
+        recurrent: modules, the lowest first.
+        poolings: see `Readout`.
+        weight: of the last layer, (C, K).
+        bias: (C,).
+    """
+
+    def __init__(
+        self,
+        embedding: nn.Module | None,
+        positions: Tensor | None,
+        recurrent: Sequence[Recurrent],
+        poolings: tuple[str, ...],
+        weight: Tensor,
+        bias: Tensor,
+    ) -> None:
+        from seqwise.kernels.cpu.readout import Readout
+
+        self._dtype, self._outputs = str(weight.dtype).removeprefix("torch."), len(weight)
+        self._size = weight.element_size()
+        self._embedding, self._positions = embedding, positions
+        self._table: Tensor | None = None
+        if isinstance(embedding, nn.Embedding):
+            self._table = embedding.weight.detach().contiguous()
+            self._first, self._row = self._table.data_ptr(), self._table.shape[1] * self._size
+        self._steps = [module.prepare(1) for module in recurrent]
+        self._sizes = [_Sizes(m.num_layers, len(m.cell.program.states), m.hidden_size) for m in recurrent]
+        self._readout = Readout(poolings, weight, bias)
+        self._places: dict[str, int] = {}
+        self._layers: list[list[list[int]]] = []
+        self._length = self._lay_out()
+        self._readout.place(self._places)
+
+    def start(self) -> OneSequence:
+        """Where a sequence begins."""
+        block = np.zeros(self._length + _LINE, np.uint8)
+        begin = -block.ctypes.data % _LINE
+        sequence = self._over(block[begin : begin + self._length])
+        largest = self._places["largest"]
+        sequence.memory[largest : largest + self._readout.sizes["largest"]].view(self._dtype)[:] = -np.inf
+        return sequence
+
+    def copied(self, sequence: OneSequence) -> OneSequence:
+        """The same place, which steps from the given one do not change."""
+        return self._over(sequence.memory.copy())
+
+    def step(self, x: int | np.ndarray, sequence: OneSequence) -> np.ndarray:
+        """Read one step.
+
+        Args:
+            x: a symbol, from 0 to V - 1; or a frame (D,), contiguous and of the weights' type.
+            sequence: which is written to.
+
+        Returns:
+            (C,): a view that holds until the next step.
+        """
+        kept: Any = None  # alive as long as its address is used
+        if isinstance(x, np.ndarray):
+            source = x.ctypes.data
+        elif self._table is not None and self._positions is None:
+            source = self._first + x * self._row
+        else:
+            kept = self._vector(x, sequence)
+            source = kept.data_ptr()
+        for steps, own in zip(self._steps, sequence.layers, strict=True):
+            steps.take(source, own)
+            source = own[-1][0]
+        self._readout(sequence.address)
+        del kept
+        return sequence.outputs
+
+    def count(self, sequence: OneSequence) -> int:
+        """How many steps have been read."""
+        place = self._places["count"]
+        return int(sequence.memory[place : place + 8].view(np.int64)[0])
+
+    @torch.no_grad()
+    def _vector(self, symbol: int, sequence: OneSequence) -> Tensor:
+        assert self._embedding is not None
+        vector: Tensor = self._embedding(torch.tensor([symbol]))[0]
+        if self._positions is not None:
+            vector = vector + self._positions[min(self.count(sequence), len(self._positions) - 1)]
+        return vector.contiguous()
+
+    def _lay_out(self) -> int:
+        """Give everything its place, on lines of the cache, and return how many bytes there are."""
+        length = 0
+
+        def take(size: int) -> int:
+            nonlocal length
+            place, length = length, length + -(-size // _LINE) * _LINE
+            return place
+
+        for sizes in self._sizes:
+            of_layers = [[take(sizes.hidden * self._size) for _ in range(sizes.states)] for _ in range(sizes.layers)]
+            self._layers.append(of_layers)
+        self._places = {name: take(size) for name, size in self._readout.sizes.items()}
+        self._places["output"] = self._layers[-1][-1][0]
+        return length
+
+    def _over(self, memory: np.ndarray) -> OneSequence:
+        address, result = memory.ctypes.data, self._places["result"]
+        layers = [[[address + place for place in own] for own in module] for module in self._layers]
+        outputs = memory[result : result + self._outputs * self._size].view(self._dtype)
+        return OneSequence(memory, address, layers, outputs)
+
+
+def prepare_steps(module: nn.Module) -> SequenceSteps | None:
+    """What takes the steps of one sequence, or None where only the module itself does.
+
+    Args:
+        module: a `SequenceModel` or a `LanguageNetwork`, in evaluation mode.
+    """
+    key: _Key = tuple((tensor.data_ptr(), tensor._version) for tensor in module.state_dict(keep_vars=True).values())
+    known = _KNOWN.get(module)
+    if known is None or known[0] != key:
+        known = _KNOWN[module] = (key, _prepare(module))
+    return known[1]
+
+
+@torch.no_grad()
+def _prepare(module: nn.Module) -> SequenceSteps | None:
+    like = next(module.parameters())
+    if like.device.type != "cpu" or like.dtype not in (torch.float32, torch.float64):
+        return None
+    if isinstance(module, LanguageNetwork):
+        return _of_language(module)
+    return _of_classifier(module) if isinstance(module, SequenceModel) else None
+
+
+def _of_classifier(module: SequenceModel) -> SequenceSteps | None:
+    from seqwise.kernels.cpu.readout import POOLINGS
+
+    part = module.parts["recurrent"] if list(module.parts) == ["recurrent"] else None
+    if not isinstance(part, RecurrentPart) or not isinstance(part.recurrent.layers, Recurrent):
+        return None
+    layers, poolings = part.recurrent.layers, tuple(part.pooling.names)
+    (*hidden, last) = part.head
+    if hidden or not set(poolings) <= set(POOLINGS) or layers.bidirectional or not layers.prepare(1).compiled:
+        return None
+    weight, bias = last.weight * module.scales[0], last.bias * module.scales[0] + module.shift
+    positions = None if part.positions is None else part.positions.weight
+    return SequenceSteps(part.embedding, positions, [layers], poolings, weight, bias)
+
+
+def _of_language(module: LanguageNetwork) -> SequenceSteps | None:
+    weight = module.embedding.weight[1:] if module.weight is None else module.weight
+    if module.transformer is not None or module.adaptive is not None or weight.numel() > LARGEST_WEIGHTS:
+        return None
+    layers = [layer for layer in module.layers if isinstance(layer, Recurrent)]
+    if not all(layer.prepare(1).compiled for layer in layers):
+        return None
+    assert module.bias is not None
+    return SequenceSteps(module.embedding, None, layers, ("last",), weight, module.bias)

@@ -1,8 +1,7 @@
 """What each node of a cell and of its derivative is called on paper, and the formula behind each name.
 
-A program has no names inside: the person's variables are gone once it is traced. They are found again from its shape:
-the first activation that a gate's projections reach is what people call the gate. The rest is named where it is used
-more than once and is more than one operation long, and written out in place otherwise.
+Gates are found again from the program's shape (see `gates`). The rest is named where it is used more than once and is more
+than one operation long, and written out in place otherwise.
 """
 
 from __future__ import annotations
@@ -12,10 +11,9 @@ from functools import cached_property
 
 from seqwise.cells.derive import Derivative
 from seqwise.cells.equations_writers import Term, make_number, make_product, make_sum, negate, symbol
+from seqwise.cells.gates import PROJECTIONS, count_uses, find_gate_values
 from seqwise.cells.program import Node
 
-_ACTIVATIONS = frozenset(["sigmoid", "tanh", "relu", "exp", "softplus", "sin", "cos", "absolute", "sqrt", "log"])
-_PROJECTIONS = frozenset(["input", "recurrent"])
 _INLINE = 1  # operations; what is longer and used again gets a name
 
 
@@ -33,12 +31,7 @@ class Naming:
         self.names: dict[int, Term] = {}
         self._given: set[Term] = set()
         self._count = len(self.program.nodes)
-        self._forward_uses = [0] * len(derivative.nodes)
-        for node in self.program.nodes:
-            for argument in set(node.arguments):
-                self._forward_uses[argument] += 1
-        for out in self.program.outputs:
-            self._forward_uses[out] += 1
+        self._forward_uses = count_uses(self.program) + [0] * (len(derivative.nodes) - self._count)
         self._backward_uses = self._count_backward_uses()
         self._name_forward()
         self._name_backward()
@@ -168,7 +161,7 @@ class Naming:
         for state, out in zip(program.states, program.outputs, strict=True):
             if program.nodes[out].operation != "state":
                 self._name(out, self.state(state))
-        values = {gate: self._find_gate_value(gate) for gate in program.gates}
+        values = find_gate_values(program)
         for gate, index in values.items():
             if index is not None and list(values.values()).count(index) == 1:
                 self._name(index, symbol(gate, time="t", mark="candidate" if gate in program.states else ""))
@@ -213,7 +206,7 @@ class Naming:
             node = self.derivative.nodes[index]
             if index in self.names or not self._is_shared(index):
                 continue
-            if node.operation in _PROJECTIONS:
+            if node.operation in PROJECTIONS:
                 self._name(index, symbol(self.letters[letter], node.name, "t"))
             else:
                 number += 1
@@ -229,29 +222,8 @@ class Naming:
         node = self.derivative.nodes[index]
         if index in self.names or (not node.arguments and node.operation != "input"):
             return 0
-        own = 2 if node.operation in _PROJECTIONS else int(node.operation != "negative")
+        own = 2 if node.operation in PROJECTIONS else int(node.operation != "negative")
         return own + sum(self._cost(a) for a in node.arguments)
-
-    def _find_gate_value(self, gate: str) -> int | None:
-        """The node that people call by the gate's name, or None where there is no such node."""
-        starts = [i for i, n in enumerate(self.program.nodes) if n.operation in _PROJECTIONS and n.name == gate]
-        paths = [self._follow(start) for start in starts]
-        common = [index for index in paths[0] if all(index in path for path in paths)]
-        active = [index for index in common if self.program.nodes[index].operation in _ACTIVATIONS]
-        first = [next(i for i in [*p, -1] if i < 0 or self.program.nodes[i].operation in _ACTIVATIONS) for p in paths]
-        if active:
-            return active[0] if set(first) == {active[0]} else None
-        return common[0] if common else None
-
-    def _follow(self, index: int) -> list[int]:
-        """The node and the chain of nodes that use it, as long as there is one user only."""
-        path = [index]
-        while self._forward_uses[index] == 1 and index not in self.program.outputs:
-            index = next(i for i, node in enumerate(self.program.nodes) if index in node.arguments)
-            if self.program.nodes[index].operation == "recurrent":
-                break
-            path.append(index)
-        return path
 
     def _backward_nodes(self) -> list[Node]:
         """The adjoint nodes that something needs."""

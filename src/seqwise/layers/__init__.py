@@ -4,5 +4,18 @@ from seqwise.layers.attention import Attention
 from seqwise.layers.crf import CRF
 from seqwise.layers.named import GRU, IRNN, LSTM, RNN, MinGRU, SimplifiedGRU
 from seqwise.layers.recurrent import Recurrent
+from seqwise.layers.tracing import LayerTrace, trace_layers
 
-__all__ = ["CRF", "GRU", "IRNN", "LSTM", "RNN", "Attention", "MinGRU", "Recurrent", "SimplifiedGRU"]
+__all__ = [
+    "CRF",
+    "GRU",
+    "IRNN",
+    "LSTM",
+    "RNN",
+    "Attention",
+    "LayerTrace",
+    "MinGRU",
+    "Recurrent",
+    "SimplifiedGRU",
+    "trace_layers",
+]

@@ -93,12 +93,20 @@ class RecurrentPart(nn.Module):
     def pooled(self, batch: Batch) -> Tensor:
         """Return what the head reads: the pooled outputs of all steps, (B, pooling.size)."""
         assert batch.lengths is not None
-        steps = self._steps(batch)
-        if self.positions is not None:  # what is beyond the last known position shares its vector
-            places = torch.arange(steps.shape[1], device=steps.device).clamp(max=self.positions.num_embeddings - 1)
-            steps = steps + self.positions(places)
-        outputs, last = self.recurrent(self._with_dropout(steps), batch.lengths)
-        return self.pooling(outputs, last, batch.lengths)
+        return self.read(self.vectors(batch), batch.lengths)
+
+    def read(self, vectors: Tensor, lengths: Tensor) -> Tensor:
+        """Return what the head reads, from what `vectors` gave, (B, T, D), and lengths (B,)."""
+        outputs, last = self.recurrent(self._with_dropout(self.placed(vectors)), lengths)
+        return self.pooling(outputs, last, lengths)
+
+    def placed(self, vectors: Tensor) -> Tensor:
+        """Add the vectors of the positions to (B, T, D), where there are such."""
+        if self.positions is None:
+            return vectors
+        # What is beyond the last known position shares its vector.
+        places = torch.arange(vectors.shape[1], device=vectors.device).clamp(max=self.positions.num_embeddings - 1)
+        return vectors + self.positions(places)
 
     def start(self, batch: int) -> PartState:
         """Where B sequences begin.
@@ -127,7 +135,7 @@ class RecurrentPart(nn.Module):
         found, pooled = self.pooling.step(output, state.pooled)
         return self.head(found), PartState(encoder, pooled)
 
-    def _steps(self, batch: Batch) -> Tensor:
+    def vectors(self, batch: Batch) -> Tensor:
         """Frames, or the vectors of the symbols, (B, T, D); in training some are nothing in particular."""
         if self.embedding is None:
             assert batch.frames is not None

@@ -128,8 +128,12 @@ class LanguageNetwork(nn.Module):
             symbols: (B, T).
             states: as `start` or the last reading gave them.
         """
+        return self.read_vectors(self._embedded(symbols), states)
+
+    def read_vectors(self, vectors: Tensor, states: States) -> Reading:
+        """Read T steps from the vectors of their symbols, (B, T, D); see `read`."""
         settings, number = self.settings, self.states_of_a_layer
-        x = self._locked(self._embedded(symbols), settings.input_dropout)
+        x = self._locked(vectors, settings.input_dropout)
         if self.transformer is not None:
             x, after = self.transformer.read(x, Cache(*states))
             x = x if self.narrow is None else self.narrow(x)

@@ -72,9 +72,12 @@ class TaggerNetwork(nn.Module, ABC):
 
     def forward(self, batch: Any) -> Tensor:
         """Return the score of every tag for every step, (B, T, C)."""
+        return self.read(self.inputs(batch), batch.lengths)
+
+    def read(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """Return these scores from what `inputs` gave, (B, T, D), and lengths (B,)."""
         dropout = self.settings.dropout
-        x = F.dropout(self.inputs(batch), dropout, self.training)
-        outputs, _ = self.recurrent(x, batch.lengths)
+        outputs, _ = self.recurrent(F.dropout(inputs, dropout, self.training), lengths)
         return self.head(F.dropout(outputs, dropout, self.training))
 
     def start(self, batch: int) -> State:

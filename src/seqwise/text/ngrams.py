@@ -117,6 +117,7 @@ class NgramFeatures:
             forms=forms if any(forms.values()) else None,
         )
         self.documents = 0
+        self._of_features: tuple[NDArray[np.float64], NDArray[np.int64]] | None = None  # idf, and which block
 
     def __len__(self) -> int:
         return sum(len(block.features) for block in self.blocks)
@@ -187,23 +188,23 @@ class NgramFeatures:
 
     def _fit(self, texts: Iterable[str | Sequence[str]], folder: str | Path | None) -> Corpus:
         corpus = self._reader.read(texts, folder)
-        self.documents = len(corpus)
+        self.documents, self._of_features = len(corpus), None
         for block in self.blocks:
             block.fit(corpus, **self._limits)  # type: ignore[arg-type]
         return corpus
 
     def _rows(self, corpora: Iterable[Corpus], folder: str | Path | None) -> Ragged:
         writer = RaggedWriter(folder, valued=True)
-        idf = [np.log((1 + self.documents) / (1 + block.counts)) + 1 for block in self.blocks]
-        sizes = [len(block.features) for block in self.blocks]
         for part in _parts(corpora):
-            ids, lengths, values = self._weighted(part, np.concatenate(idf), np.repeat(np.arange(len(sizes)), sizes))
+            ids, lengths, values = self._weighted(part)
             writer.append(ids, lengths, values)
         return writer.finish()
 
-    def _weighted(
-        self, corpus: Corpus, idf: NDArray[np.float64], block_of: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    def _weighted(self, corpus: Corpus) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        if self._of_features is None:  # once: there may be far more features than n-grams in a text
+            idf = [np.log((1 + self.documents) / (1 + block.counts)) + 1 for block in self.blocks]
+            self._of_features = np.concatenate(idf), np.repeat(np.arange(len(idf)), [len(part) for part in idf])
+        idf_of, block_of = self._of_features
         width = len(self)
         keys = [np.empty(0, np.int64)]
         first = 0
@@ -215,7 +216,7 @@ class NgramFeatures:
         lengths = np.bincount(document, minlength=len(corpus))
         if self.weighting == "binary":
             return feature, lengths, np.ones(len(feature))
-        weight = (1 + np.log(frequency)) * idf[feature]
+        weight = (1 + np.log(frequency)) * idf_of[feature]
         blocks = len(self.blocks)
         part = document * blocks + block_of[feature]
         norm = np.sqrt(np.bincount(part, weight**2, minlength=len(corpus) * blocks))

@@ -122,31 +122,46 @@ class NgramBlock:
         return "".join(map(chr, symbols))
 
     def _parsed(self, feature: str) -> list[int]:
+        """The symbols of an n-gram of words or positions."""
         if self.kind == "words":
             return [self._words.setdefault(word, len(self._words)) for word in feature.split(" ")]
-        if self.kind == "positions":
-            place, colon, ngram = feature.partition(":")
-            if not (colon and place.isascii() and place.isdigit() and 1 <= int(place[:9]) <= _MAX_POSITIONS):
-                raise DataError(f"n-grams of positions: {feature!r} does not begin with a position")
-            return [_CODE_POINTS + int(place) - 1, *map(ord, ngram)]
-        return code_points(feature).tolist()
+        place, colon, ngram = feature.partition(":")
+        if not (colon and place.isascii() and place.isdigit() and 1 <= int(place[:9]) <= _MAX_POSITIONS):
+            raise DataError(f"n-grams of positions: {feature!r} does not begin with a position")
+        return [_CODE_POINTS + int(place) - 1, *map(ord, ngram)]
 
     def _assemble(self, features: list[str], counts: Ints) -> None:
-        extra = self.kind == "positions"
         self._words = {}
-        by_length: dict[int, tuple[list[int], list[list[int]]]] = {}
-        for i, feature in enumerate(features):
-            symbols = self._parsed(feature)
-            if not self.low <= len(symbols) - extra <= self.high:
-                raise DataError(f"n-grams of {self.kind}: {feature!r} is not from {self.low} to {self.high} long")
-            places, tables = by_length.setdefault(len(symbols), ([], []))
-            places.append(i)
-            tables.append(symbols)
-        lengths = sorted(by_length)
-        self._trie, owners = NgramTrie.build({n: np.array(by_length[n][1], np.int64) for n in lengths}, self._symbols)
-        order = np.array([i for n in lengths for i in by_length[n][0]] + [-1], np.int64)  # order[-1] is "no feature"
+        if self.kind in ("words", "positions"):
+            by_length = self._tables(features)
+        else:  # every character is a symbol: all n-grams at once
+            lengths = np.fromiter(map(len, features), np.int64, len(features))
+            symbols, starts = code_points("".join(features)).astype(np.int64), offsets_of(lengths)[:-1]
+            by_length = {}
+            for n in np.unique(lengths).tolist():
+                places = np.flatnonzero(lengths == n)
+                self._check_length(n, features[places[0]])
+                by_length[n] = places, symbols[starts[places, None] + np.arange(n)]
+        tables = {n: by_length[n][1] for n in sorted(by_length)}
+        self._trie, owners = NgramTrie.build(tables, self._symbols)
+        order = np.concatenate([*(by_length[n][0] for n in tables), [-1]])  # the last is "no feature"
         self._owners = [order[owner] for owner in owners]
         self.features, self.counts = features, counts
+
+    def _tables(self, features: list[str]) -> dict[int, tuple[Ints, Ints]]:
+        """By length in symbols: the numbers of the features, and their symbols."""
+        found: dict[int, tuple[list[int], list[list[int]]]] = {}
+        for number, feature in enumerate(features):
+            symbols = self._parsed(feature)
+            self._check_length(len(symbols) - (self.kind == "positions"), feature)
+            numbers, rows = found.setdefault(len(symbols), ([], []))
+            numbers.append(number)
+            rows.append(symbols)
+        return {n: (np.array(numbers, np.int64), np.array(rows, np.int64)) for n, (numbers, rows) in found.items()}
+
+    def _check_length(self, length: int, feature: str) -> None:
+        if not self.low <= length <= self.high:
+            raise DataError(f"n-grams of {self.kind}: {feature!r} is not from {self.low} to {self.high} long")
 
 
 def _positioned(texts: Ragged, high: int) -> Sequences:

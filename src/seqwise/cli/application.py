@@ -22,6 +22,7 @@ from seqwise.cli.data import app as data
 from seqwise.cli.demo import demo
 from seqwise.cli.embed import embed
 from seqwise.cli.evaluate import evaluate
+from seqwise.cli.export import export
 from seqwise.cli.generation import generate
 from seqwise.cli.gradcheck import gradcheck
 from seqwise.cli.language import score
@@ -105,7 +106,21 @@ def root(
     """Learn from labelled sequences (texts, names, DNA) and get a model, an honest report, and predictions."""
 
 
-for command in (demo, train, evaluate, predict, compare, tune, reproduce, gradcheck, embed, score, generate, serve):
+for command in (
+    demo,
+    train,
+    evaluate,
+    predict,
+    compare,
+    tune,
+    reproduce,
+    gradcheck,
+    embed,
+    score,
+    generate,
+    serve,
+    export,
+):
     app.command()(command)
 app.add_typer(data, name="data")
 app.add_typer(bench, name="bench")

@@ -157,3 +157,19 @@ class SignalFeatures:
 
 Features = TextFeatures | SignalFeatures
 """What a classifier reads, and how."""
+
+
+def saved_features(settings: dict[str, Any], vocabulary: dict[str, Any]) -> Features:
+    """Return the features that a folder describes.
+
+    Args:
+        settings: the sections of `config.json`.
+        vocabulary: the whole of `vocabulary.json`.
+
+    Raises:
+        ValidationError: of pydantic: a section is not what it should be.
+    """
+    if "frames" in vocabulary:
+        return SignalFeatures.from_dict(vocabulary)
+    text, model = TextSettings.model_validate(settings["text"]), ModelSettings.model_validate(settings["model"])
+    return TextFeatures.from_dict(vocabulary, text, model)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from seqwise.errors import DataError
 from seqwise.models.batch import EncodedExamples
 from seqwise.models.classifier import SequenceModel
-from seqwise.models.features import Features, SignalFeatures, TextFeatures
+from seqwise.models.features import Features, saved_features
 from seqwise.models.forecaster import load_forecaster
 from seqwise.models.generator_saved import SavedGenerator
 from seqwise.models.inference import logits_of
@@ -98,14 +98,9 @@ def _regressor(config: Saved, vocabulary: Saved, labels: Saved) -> SavedModel:
 
 
 def _sequence_model(settings: Saved, vocabulary: Saved, outputs: int) -> SavedModel:
-    text, model = TextSettings.model_validate(settings["text"]), ModelSettings.model_validate(settings["model"])
-    features: Features
-    if "frames" in vocabulary:
-        features = SignalFeatures.from_dict(vocabulary)
-    else:
-        features = TextFeatures.from_dict(vocabulary, text, model)
+    features = saved_features(settings, vocabulary)
     module = SequenceModel(
-        model,
+        ModelSettings.model_validate(settings["model"]),
         vocabulary_size=features.vocabulary_size,
         ngrams=features.ngram_count,
         classes=outputs,

@@ -2,7 +2,7 @@
 
 from seqwise.prediction.decisions import UNSURE, Decisions
 from seqwise.prediction.device import resolve_device
-from seqwise.prediction.folder import FolderContent, add_piece, read_folder, task_of, write_folder
+from seqwise.prediction.folder import FolderContent, add_piece, is_exported, read_folder, task_of, write_folder
 from seqwise.prediction.predictor import Predictor
 from seqwise.prediction.restoring import restore
 
@@ -12,6 +12,7 @@ __all__ = [
     "FolderContent",
     "Predictor",
     "add_piece",
+    "is_exported",
     "read_folder",
     "resolve_device",
     "restore",

@@ -1,7 +1,7 @@
 """The saved model: a folder of safetensors, JSON and text. Written file by file, read with every check, no pickle.
 
 config.json          format version, task, settings of every section, unit, sha256 of the parts below and of itself
-model.safetensors    the weights
+model.safetensors    the weights; of an exported model in their place: model.onnx, the network with its weights
 vocabulary.json      what turns raw input into ids
 labels.json          classes, counts, priors, thresholds, calibration; of a task that has classes
 and, for people: metrics.json, history.jsonl, report.html, README.md
@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
 
 from seqwise._version import __version__
 from seqwise.errors import ModelFolderError
@@ -26,10 +25,11 @@ from seqwise.prediction.schema import Config, Labels, check_schema
 
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS, VOCABULARY, LABELS = "config.json", "model.safetensors", "vocabulary.json", "labels.json"
+GRAPH = "model.onnx"
 WITHOUT_LABELS = ("lm", "generate", "regress", "forecast", "translate", "transcribe")
 """Tasks that have no classes."""
 # Far beyond any real model: a file larger than this is damaged or hostile and is not read into memory.
-LARGEST = {CONFIG: 2**24, LABELS: 2**28, VOCABULARY: 2**31, WEIGHTS: 2**36}
+LARGEST = {CONFIG: 2**24, LABELS: 2**28, VOCABULARY: 2**31, WEIGHTS: 2**36, GRAPH: 2**31}
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,10 @@ class FolderContent:
     Attributes:
         path: of the folder.
         config: the whole of config.json.
-        weights: by name, as NumPy arrays.
+        weights: by name, as NumPy arrays; {} of an exported model.
         vocabulary: the whole of vocabulary.json.
         labels: the whole of labels.json; {} where the task has none.
+        graph: of an exported model the network, as the bytes of model.onnx; None of others.
     """
 
     path: Path
@@ -49,6 +50,7 @@ class FolderContent:
     weights: dict[str, np.ndarray]
     vocabulary: dict[str, Any]
     labels: dict[str, Any]
+    graph: bytes | None = None
 
     @property
     def settings(self) -> dict[str, dict[str, Any]]:
@@ -65,7 +67,8 @@ def write_folder(
     path: str | Path,
     *,
     config: Mapping[str, Any],
-    weights: Mapping[str, Any],
+    weights: Mapping[str, Any] | None = None,
+    graph: bytes | None = None,
     vocabulary: Mapping[str, Any],
     labels: Mapping[str, Any] | None = None,
     pieces: Mapping[str, str | bytes | Mapping[str, Any]] | None = None,
@@ -77,6 +80,7 @@ def write_folder(
         config: "task", "estimator", "settings", "unit" and whatever else belongs to the model; format_version,
             seqwise_version, files and sha256 are added.
         weights: torch tensors or NumPy arrays by name.
+        graph: in place of weights: the bytes of model.onnx.
         vocabulary: opaque, JSON.
         labels: "classes", "counts", "priors", "thresholds", "positive", "calibration"; None for a task without classes.
         pieces: further files by name, see `add_piece`.
@@ -85,13 +89,10 @@ def write_folder(
         ModelFolderError: the content is not a model that `read_folder` would accept.
         FileError: it could not be written; names the reason. What was there before is untouched.
     """
-    from safetensors.numpy import save
-
     path = Path(path)
-    arrays = {name: _array(tensor) for name, tensor in weights.items()}
-    _check_weights(path, arrays)
+    network = GRAPH if weights is None else WEIGHTS
     contents = {
-        WEIGHTS: save(arrays),
+        network: _network(path, weights, graph),
         VOCABULARY: json_bytes(vocabulary, path / VOCABULARY, readable=False),
         **({} if labels is None else {LABELS: json_bytes(labels, path / LABELS)}),
         **{name: _content(name, piece) for name, piece in (pieces or {}).items()},
@@ -100,7 +101,7 @@ def write_folder(
         **config,
         "format_version": FORMAT_VERSION,
         "seqwise_version": __version__,
-        "files": {name: _sha256(contents[name]) for name in (WEIGHTS, VOCABULARY, LABELS) if name in contents},
+        "files": {name: _sha256(contents[name]) for name in (network, VOCABULARY, LABELS) if name in contents},
     }
     contents[CONFIG] = json_bytes(_with_seal(sealed), path / CONFIG)
     check_schema(Config, sealed, path / CONFIG)
@@ -139,12 +140,11 @@ def read_folder(path: str | Path) -> FolderContent:
     Raises:
         ModelFolderError: one sentence: which part is missing, damaged, newer or not what it should be.
     """
-    from safetensors.numpy import load
-
     path = Path(path)
     config = _read_config(path)
     contents: dict[str, bytes] = {}
-    needed = [WEIGHTS, VOCABULARY, *([] if config["task"] in WITHOUT_LABELS else [LABELS])]
+    exported = WEIGHTS not in config["files"] and GRAPH in config["files"]
+    needed = [GRAPH if exported else WEIGHTS, VOCABULARY, *([] if config["task"] in WITHOUT_LABELS else [LABELS])]
     for name in dict.fromkeys([*needed, *config["files"]]):
         if name not in config["files"]:
             raise ModelFolderError(f"{path / CONFIG} does not list {name} among its files")
@@ -158,12 +158,9 @@ def read_folder(path: str | Path) -> FolderContent:
         labels = parse_json(contents[LABELS], path / LABELS)
         check_schema(Labels, labels, path / LABELS)
     vocabulary = parse_json(contents[VOCABULARY], path / VOCABULARY)
-    try:
-        weights = load(contents[WEIGHTS])
-    except (SafetensorError, ValueError, TypeError, KeyError, OverflowError, MemoryError) as error:
-        raise ModelFolderError(f"{path / WEIGHTS} is no sound safetensors file: {error}") from None
-    _check_weights(path, weights)
-    return FolderContent(path, config, weights, vocabulary, labels)
+    if exported:
+        return FolderContent(path, config, {}, vocabulary, labels, contents[GRAPH])
+    return FolderContent(path, config, _weights(path, contents[WEIGHTS]), vocabulary, labels)
 
 
 def task_of(path: str | Path) -> str:
@@ -194,6 +191,40 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise ModelFolderError(f"{path / CONFIG} is damaged or was changed after the model was saved")
     check_schema(Config, config, path / CONFIG)
     return config
+
+
+def is_exported(path: str | Path) -> bool:
+    """Whether a folder holds an exported model; nothing but config.json is read.
+
+    Raises:
+        ModelFolderError: it is no model folder, or its config.json is damaged.
+    """
+    files = _read_config(Path(path))["files"]
+    return WEIGHTS not in files and GRAPH in files
+
+
+def _network(path: Path, weights: Mapping[str, Any] | None, graph: bytes | None) -> bytes:
+    """What stands in the file of the network."""
+    if weights is None:
+        assert graph is not None
+        return graph
+    from safetensors.numpy import save
+
+    arrays = {name: _array(tensor) for name, tensor in weights.items()}
+    _check_weights(path, arrays)
+    return save(arrays)
+
+
+def _weights(path: Path, content: bytes) -> dict[str, np.ndarray]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        weights = load(content)
+    except (SafetensorError, ValueError, TypeError, KeyError, OverflowError, MemoryError) as error:
+        raise ModelFolderError(f"{path / WEIGHTS} is no sound safetensors file: {error}") from None
+    _check_weights(path, weights)
+    return weights
 
 
 def _check_weights(path: Path, weights: Mapping[str, np.ndarray]) -> None:

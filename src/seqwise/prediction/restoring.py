@@ -38,10 +38,15 @@ def open_model(path: str | Path, device: str, estimator: str, what: str) -> tupl
         ModelFolderError: it is not a sound model folder, or not that of such a model.
         DeviceError: there is no such device.
     """
-    target = resolve_device(device)
     content = read_folder(path)
     if content.config["estimator"] != estimator:
         raise ModelFolderError(f"{content.path} holds a {content.config['estimator']}, not {what}")
+    if content.graph is not None:
+        from seqwise.prediction.exported import open_exported
+
+        check_decisions(content)
+        return content, open_exported(content, device)
+    target = resolve_device(device)
     model = restore(content)
     model.module.to(target)
     return content, model
@@ -56,19 +61,17 @@ def restore(content: FolderContent) -> RestoredModel:
     Raises:
         ModelFolderError: description and weights do not belong together.
     """
+    if content.graph is not None:
+        raise ModelFolderError(
+            f"{content.path} holds an exported model, whose network can only be run: load the folder that it was made from"
+        )
     import torch
 
     from seqwise.models import load_model
     from seqwise.models.encoder import current_name
 
     weights = {name: torch.from_numpy(array) for name, array in content.weights.items()}
-    if content.labels:
-        try:
-            Decisions.from_labels(content.labels)
-        except ConfigurationError as error:
-            reason = f"{content.path} is calibrated in a way that this version does not know: {error}"
-            raise ModelFolderError(reason) from None
-
+    check_decisions(content)
     for name, value in content.settings.get("model", {}).items():
         # Layers are made one by one: the only size that costs time before the shapes can be compared.
         if name.endswith("layers") and isinstance(value, int) and value > len(weights):
@@ -96,6 +99,21 @@ def restore(content: FolderContent) -> RestoredModel:
         raise ModelFolderError(f"{content.path} does not describe a model: {reason}") from None
     model.module.requires_grad_(False).eval()
     return model
+
+
+def check_decisions(content: FolderContent) -> None:
+    """Refuse labels whose calibration is none that is known.
+
+    Raises:
+        ModelFolderError: says so.
+    """
+    if not content.labels:
+        return
+    try:
+        Decisions.from_labels(content.labels)
+    except ConfigurationError as error:
+        reason = f"{content.path} is calibrated in a way that this version does not know: {error}"
+        raise ModelFolderError(reason) from None
 
 
 def _check_fit(content: FolderContent, expected: dict[str, Any], weights: dict[str, Any]) -> None:

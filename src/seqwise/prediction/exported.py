@@ -1,0 +1,161 @@
+"""An exported model that answers: the network runs in onnxruntime, everything else is NumPy. Neither torch nor numba.
+
+Axis letters: B examples of a batch, n examples, C outputs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from seqwise.errors import ConfigurationError, DataError, DeviceError, MissingExtraError, ModelFolderError
+from seqwise.prediction.folder import GRAPH, FolderContent
+
+if TYPE_CHECKING:
+    from seqwise.models.batch import EncodedExamples
+    from seqwise.models.features import Features
+
+
+class Network:
+    """A network in onnxruntime, on the processor.
+
+    Args:
+        graph: the bytes of an .onnx file.
+        name: of the file, for errors.
+
+    Attributes:
+        inputs: names of what it reads.
+        outputs: names of what it gives.
+
+    Raises:
+        MissingExtraError: onnxruntime is not installed.
+        ModelFolderError: onnxruntime cannot run the graph; gives its reason.
+    """
+
+    def __init__(self, graph: bytes, name: str) -> None:
+        try:
+            import onnxruntime
+        except ImportError:
+            raise MissingExtraError("an exported model needs onnxruntime: pip install onnxruntime") from None
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # errors only: warnings are about the graph, which nobody can change here
+        options.intra_op_num_threads = _threads()
+        # Waiting threads sleep: answers come one by one, and the processor belongs to others in between.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # its errors have no common class
+            raise ModelFolderError(
+                f"{name} cannot be run by onnxruntime: {' '.join(str(error).split())[:300]}"
+            ) from None
+        self.inputs = [of.name for of in self._session.get_inputs()]
+        self.outputs = [of.name for of in self._session.get_outputs()]
+
+    def __call__(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """Return all outputs; inputs that the network does not read are left out."""
+        found: list[np.ndarray] = self._session.run(None, {name: inputs[name] for name in self.inputs})
+        return found
+
+
+class ExportedModel:
+    """What every exported model has.
+
+    Args:
+        content: of its folder.
+    """
+
+    def __init__(self, content: FolderContent) -> None:
+        assert content.graph is not None
+        self._path = content.path
+        self.network = Network(content.graph, str(content.path / GRAPH))
+
+    @property
+    def module(self) -> NoReturn:
+        """There is none.
+
+        Raises:
+            ConfigurationError: always; says what to use in its place.
+        """
+        raise ConfigurationError(
+            f"{self._path} holds an exported model, which answers and does nothing else: use the folder it was made from"
+        )
+
+
+class ExportedClassifier(ExportedModel):
+    """An exported classifier or regressor, in the place of `models.SavedModel`.
+
+    Attributes:
+        features: what turns texts or frames into arrays.
+    """
+
+    def __init__(self, content: FolderContent) -> None:
+        from seqwise.models.features import saved_features
+
+        self.features: Features = saved_features(content.settings, content.vocabulary)
+        super().__init__(content)
+
+    def encode(self, texts: Iterable[Any]) -> EncodedExamples:
+        """Return the texts or frames as arrays."""
+        return self.features.encode(texts)
+
+    def logits(self, examples: EncodedExamples, batch_size: int = 256) -> np.ndarray:
+        """Return the outputs of all examples, (n, C) float32, batches of near-equal length computed together."""
+        lengths = examples.lengths
+        if len(lengths) <= min(batch_size, 1):
+            return self._run(examples, np.arange(len(lengths)))
+        order = np.argsort(lengths, kind="stable")
+        rows = [self._run(examples, order[start : start + batch_size]) for start in range(0, len(order), batch_size)]
+        result = np.empty((len(order), rows[0].shape[1]), np.float32)
+        result[order] = np.concatenate(rows)
+        return result
+
+    def _run(self, examples: EncodedExamples, indices: np.ndarray) -> np.ndarray:
+        read = examples.arrays(indices)
+        given = {name: part for name, part in read._asdict().items() if part is not None}
+        if (values := given.get("ngram_values")) is not None:
+            given["ngram_values"] = values.astype(np.float32, copy=False)
+        return self.network(given)[0]
+
+
+BUILDERS: dict[str, Callable[[FolderContent], Any]] = {
+    "SequenceClassifier": ExportedClassifier,
+    "SequenceRegressor": ExportedClassifier,
+}
+"""Estimators and what runs their exported models."""
+
+
+def open_exported(content: FolderContent, device: str) -> Any:
+    """Return what runs an exported model.
+
+    Args:
+        content: of its folder.
+        device: "auto" or "cpu".
+
+    Raises:
+        DeviceError: another device.
+        MissingExtraError: onnxruntime is not installed.
+        ModelFolderError: the folder does not describe such a model.
+    """
+    if device not in ("auto", "cpu"):
+        raise DeviceError(f"an exported model runs on the processor: use --device auto or cpu, not {device!r}")
+    build = BUILDERS.get(content.config["estimator"])
+    if build is None:
+        raise ModelFolderError(
+            f"{content.path} holds an exported {content.config['estimator']}, which this version cannot run"
+        )
+    try:
+        return build(content)
+    except (DataError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, ModelFolderError):
+            raise
+        reason = " ".join(str(error).split())[:300]
+        raise ModelFolderError(f"{content.path} does not describe a model: {reason}") from None
+
+
+def _threads() -> int:
+    """Threads of one answer: as $OMP_NUM_THREADS says, which torch obeys too; 0 is a thread a core."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return int(given) if given.isdigit() else 0

@@ -18,7 +18,7 @@ from seqwise.cli.tasks import predict_task
 from seqwise.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from seqwise.experiments.prediction import Prediction
+    from seqwise.prediction.classified import Prediction
 
 UNDECIDED = "-"  # instead of a label where the model abstains, or gives none of several
 ESTIMATES = ("em", "bbse")
@@ -177,10 +177,5 @@ def _print_document(classes: list[str], predictions: Iterable[Prediction]) -> No
     """Print one JSON document piece by piece: the input may be larger than the memory."""
     print(f'{{"classes": {dumps(classes, ensure_ascii=False)}, "predictions": [', end="")
     for separator, prediction in zip(chain(["\n"], iter(lambda: ",\n", None)), predictions, strict=False):
-        entry = {
-            **({"labels": prediction.label} if isinstance(prediction.label, tuple) else {"label": prediction.label}),
-            "probability": round(prediction.probability, 6),
-            "probabilities": {name: round(value, 6) for name, value in prediction.probabilities.items()},
-        }
-        print(separator + dumps(entry, ensure_ascii=False), end="")
+        print(separator + dumps(prediction.to_dict(), ensure_ascii=False), end="")
     print("\n]}")

@@ -51,6 +51,19 @@ def read_wav(path: Path) -> Sound:
         raise FileError(f"there is no file {path}") from None
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}") from None
+    return parse_wav(content, path)
+
+
+def parse_wav(content: bytes, path: Path | str) -> Sound:
+    """Read the content of a .wav file.
+
+    Args:
+        content: all of it.
+        path: what errors call it.
+
+    Raises:
+        FileError: it is none, is truncated, or has a coding that is not read here.
+    """
     if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
         raise FileError(f"{path} is no .wav file: it does not begin with RIFF and WAVE")
     layout: bytes | None = None
@@ -77,7 +90,7 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes, int]]:
         place += 8 + size + size % 2
 
 
-def _decoded(path: Path, layout: bytes, body: bytes) -> Sound:
+def _decoded(path: Path | str, layout: bytes, body: bytes) -> Sound:
     coding, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", layout)
     if coding == _EXTENSIBLE and len(layout) >= 26:
         coding = struct.unpack_from("<H", layout, 24)[0]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -23,24 +23,12 @@ from seqwise.errors import ConfigurationError, DataError, FileError
 from seqwise.experiments.evaluation import remembered_columns
 from seqwise.metrics import check_label_priors, check_priors
 from seqwise.prediction import Predictor
+from seqwise.prediction.classified import Prediction
 
 CHUNK = 2048  # rows of a file answered at a time
 FRAMES = "\0frames"  # where a chunk holds them: no column has this name
 FEW = 100  # texts; class shares estimated from fewer say little
 Chunk = dict[str, list[Any]]
-
-
-class Prediction(NamedTuple):
-    """The answer to one text: its class, or None where the model abstains; of several labels a tuple."""
-
-    text: str
-    label: str | tuple[str, ...] | None
-    probabilities: dict[str, float]
-
-    @property
-    def probability(self) -> float:
-        """Of the class that was chosen; where the model abstains or gives several labels, the greatest one."""
-        return self.probabilities[self.label] if isinstance(self.label, str) else max(self.probabilities.values())
 
 
 @dataclass(frozen=True)

@@ -188,6 +188,10 @@ class TaggerFeatures:
         """The tokens of a text as they stand in it, each with where: from, and to before."""
         return [(text[start:end], start, end) for _, start, end in self.tokenizer.spans(text)]
 
+    def knows(self, form: str) -> bool:
+        """Whether a word is in the vocabulary, as it is written or in small letters."""
+        return self._word(form) != UNK
+
     def to_dict(self) -> dict[str, Any]:
         """Return what `vocabulary.json` holds."""
         return {"words": self.words.to_dict(), "characters": self.characters.to_dict()}

@@ -116,6 +116,11 @@ class Predictor(StreamingClassifier):
         return self.decisions.decide(probabilities)
 
     @property
+    def features(self) -> Any:
+        """What prepares the inputs: `TextFeatures` with a `pipeline` and `ngrams`, or `SignalFeatures` with `frames`."""
+        return cast(Any, self._model).features
+
+    @property
     def reads_frames(self) -> bool:
         """Whether the model reads frames of numbers, not texts."""
         return bool(self.config["unit"] == "frames")
@@ -123,11 +128,11 @@ class Predictor(StreamingClassifier):
     @property
     def rate(self) -> float | None:
         """Steps a second of the frames that the model reads; None of texts, or where it is not known."""
-        return cast(Any, self._model).features.frames.rate if self.reads_frames else None
+        return self.features.frames.rate if self.reads_frames else None
 
     def note(self, frames: Any) -> str | None:
         """A sentence on what is done to `Frames` that a person should know, or None."""
-        note: str | None = cast(Any, self._model).features.frames.note(frames)
+        note: str | None = self.features.frames.note(frames)
         return note
 
     def _joined(self, texts: Iterable[Any]) -> Iterable[Any]:

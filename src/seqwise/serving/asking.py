@@ -7,14 +7,17 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import FastAPI, Request
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json, to_json
 from starlette.responses import Response
 
 from seqwise.errors import InputError
 from seqwise.serving.problems import Refused, of_validation
 from seqwise.serving.registry import Models, Running
+from seqwise.serving.served import Served
 
+SAID = {"missing": "this is needed", "model_type": "an object is expected", "extra_forbidden": "there is no such field"}
+SHOWN = 200  # characters of an example, or of a client's key
 ONE = ("predict", "score", "explain", "trace", "neighbours", "analogy")
 
 
@@ -31,7 +34,7 @@ def _one(models: Models, name: str) -> Callable[[Request], Awaitable[Response]]:
     async def ask(request: Request) -> Response:
         running, body = await read_body(models, request)
         verb = running.verb(name)
-        asked = valid(running.requests[name][0], body)
+        asked = valid(running.requests[name][0], body, running.served)
         item = verb.read(asked, asked)
         answer = await running.answer(name, item, deadline(models))
         return Response(to_json({"model": running.served.name, **answer}), media_type="application/json")
@@ -43,15 +46,13 @@ def _several(models: Models) -> Callable[[Request], Awaitable[Response]]:
     async def ask(request: Request) -> Response:
         running, body = await read_body(models, request)
         verb = running.verb("predict")
-        asked: Any = valid(running.requests["predict"][1], body)
+        asked: Any = valid(running.requests["predict"][1], body, running.served)
         items = []
         for place, given in enumerate(asked.inputs):
-            given = valid(verb.input, {"text": given}) if isinstance(given, str) else given
             try:
                 items.append(verb.read(given, asked))
             except Refused as refused:
-                field = f"inputs.{place}" + (f".{refused.field}" if refused.field else "")
-                raise Refused(refused.status, refused.detail, field) from None
+                raise within(refused, f"inputs.{place}", verb.input) from None
             except InputError as error:
                 raise Refused(422, f"inputs.{place}: {error}", f"inputs.{place}") from None
         until = deadline(models)
@@ -59,6 +60,21 @@ def _several(models: Models) -> Callable[[Request], Awaitable[Response]]:
         return Response(to_json({"model": running.served.name, "predictions": answers}), media_type="application/json")
 
     return ask
+
+
+def within(refused: Refused, place: str, kind: type[BaseModel]) -> Refused:
+    """The same for one of several inputs; what is wrong with the options stays what it is.
+
+    Args:
+        refused: what is wrong.
+        place: of the input.
+        kind: what an input has.
+    """
+    field = refused.field
+    if field is not None and field.split(".")[0] not in kind.model_fields:
+        return refused
+    inside = place if field is None else f"{place}.{field}"
+    return Refused(refused.status, f"{place}: {refused.detail}", inside, refused.retry_after)
 
 
 async def read_body(models: Models, request: Request) -> tuple[Running, dict[str, Any]]:
@@ -79,16 +95,50 @@ async def read_body(models: Models, request: Request) -> tuple[Running, dict[str
     return models.find(name), body
 
 
-def valid(kind: Any, body: dict[str, Any]) -> Any:
+def valid(kind: Any, body: dict[str, Any], served: Served) -> Any:
     """The body as such a request.
 
+    Args:
+        kind: of request.
+        body: of the request.
+        served: the model that is asked, of which an example is shown where the client does not know what it reads.
+
     Raises:
-        Refused: it is none; names the field.
+        Refused: it is none; names the field as the client wrote it.
     """
     try:
         return kind.model_validate(body)
     except ValidationError as error:
-        raise of_validation(list(error.errors(include_url=False, include_context=False))) from None
+        errors = error.errors(include_url=False, include_context=False)
+    for one in errors:
+        one["loc"] = written(one["loc"], body)
+        one["msg"] = SAID.get(one["type"], one["msg"])
+    # What is missing says more than what is there instead of it.
+    errors.sort(key=lambda one: one["type"] != "missing")
+    refused = of_validation(list(errors))
+    if errors[0]["type"] not in ("missing", "extra_forbidden", "model_type"):
+        raise refused
+    example = to_json(served.example).decode()
+    shown = example if len(example) <= SHOWN else example[:SHOWN] + "…"
+    raise Refused(422, f"{refused.detail}; an input of this model is, for example, {shown}", refused.field)
+
+
+def written(place: tuple[Any, ...], body: Any) -> tuple[Any, ...]:
+    """The place of an error in the body as the client wrote it: without the names of types that were tried.
+
+    Args:
+        place: keys and numbers, among them those names; the last one may be a key that is missing.
+        body: where it is.
+    """
+    found: list[Any] = []
+    for number, part in enumerate(place):
+        known = part in body if isinstance(body, dict) else isinstance(body, list) and isinstance(part, int)
+        if known and not (isinstance(body, list) and part >= len(body)):
+            found.append(part if isinstance(part, int) else part[:SHOWN])
+            body = body[part]
+        elif number == len(place) - 1 and isinstance(body, dict):
+            found.append(part)
+    return tuple(found)
 
 
 def deadline(models: Models) -> float:

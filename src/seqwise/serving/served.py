@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model
+from pydantic_core import from_json
 
-from seqwise.serving.problems import Refused
+from seqwise.errors import InputError
 from seqwise.serving.settings import ServerSettings
+
+METRICS = "metrics.json"
 
 
 class Strict(BaseModel):
     """Part of a request: unknown keys and other types are refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+def needs_one(*names: str) -> ConfigDict:
+    """The configuration of a part of which exactly one of these fields is given, for its description."""
+    return ConfigDict(json_schema_extra={"oneOf": [{"required": [name]} for name in names]})
 
 
 class NoOptions(Strict):
@@ -67,9 +77,25 @@ class Verb:
 
     def batch_request(self, name: str, most: int) -> type[BaseModel]:
         """Fields of a request with several inputs; a plain text stands for the input that has nothing else."""
-        inputs = Field(min_length=1, max_length=most, description="one input or more")
-        fields: Any = {"model": (str | None, MODEL), "inputs": (list[self.input | str], inputs)}  # type: ignore[name-defined]
+        several = "one input or more" + (
+            "; a plain text stands for one that has nothing else" if self.reads_text else ""
+        )
+        inputs = Field(min_length=1, max_length=most, description=several)
+        one: Any = self.input
+        if self.reads_text:
+            either = WithJsonSchema({"anyOf": [{"type": "string"}, self.input.model_json_schema()]})
+            one = Annotated[self.input, BeforeValidator(_as_input), either]
+        fields: Any = {"model": (str | None, MODEL), "inputs": (list[one], inputs)}
         return create_model(name, __base__=self.options, **fields)
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether a plain text can stand for an input."""
+        return "text" in self.input.model_fields
+
+
+def _as_input(given: Any) -> Any:
+    return {"text": given} if isinstance(given, str) else given
 
 
 MODEL = Field(default=None, description="name of the model; may be left out where one is served")
@@ -82,13 +108,34 @@ class Served(ABC):
         name: under which clients know it.
         predictor: that answers; its `config` is that of the folder.
         settings: of the server.
+
+    Attributes:
+        figures: of the folder's metrics.json.
     """
 
     task: ClassVar[str]
 
     def __init__(self, name: str, predictor: Any, settings: ServerSettings) -> None:
         self.name, self.predictor, self.settings = name, predictor, settings
+        self.figures: dict[str, Any] = {}
         self.verbs: Mapping[str, Verb] = self._verbs()
+
+    @classmethod
+    def open(cls, name: str, path: Path, settings: ServerSettings) -> Self:
+        """Read a folder.
+
+        Raises:
+            ModelFolderError: it is no sound model folder, or not that of such a model.
+            DeviceError: there is no such device.
+        """
+        served = cls(name, cls._load(path, settings), settings)
+        served.figures = read_figures(path)
+        return served
+
+    @classmethod
+    def _load(cls, path: Path, settings: ServerSettings) -> Any:
+        """The predictor of a folder."""
+        raise NotImplementedError
 
     @abstractmethod
     def _verbs(self) -> dict[str, Verb]:
@@ -107,29 +154,71 @@ class Served(ABC):
             "task": self.task,
             "estimator": config["estimator"],
             "unit": config["unit"],
+            "cell": cell_of(config["settings"].get("model", {})),
             "version": config.get("sha256", ""),
             "verbs": list(self.verbs),
             "example": self.example,
             "streams": self.opens_streams,
+            "figures": self.figures,
+            **self._further(),
         }
+
+    def _further(self) -> dict[str, Any]:
+        """What GET /models tells of a model of this task only."""
+        return {}
 
     @property
     def opens_streams(self) -> bool:
         """Whether a sequence can be given step by step."""
-        return False
+        start = getattr(self.predictor, "start", None)
+        if start is None:
+            return False
+        try:
+            start()
+        except InputError:
+            return False
+        return True
 
     def observed(self, answer: Any) -> Iterator[tuple[str, str]]:
         """What the metrics count of an answer: pairs of what and which, such as ("class", "spam")."""
         yield from ()
 
-    def fitted(self, sequence: Any, field: str) -> Any:
-        """A text or list that is not longer than the server reads.
+    def unknown(self, items: Sequence[Item]) -> tuple[int, int]:
+        """How many symbols of inputs the model does not know, and how many they have: for the out-of-vocabulary rate."""
+        return 0, 0
 
-        Raises:
-            Refused: it is longer, and the server does not truncate.
-        """
-        if len(sequence) <= (longest := self.settings.max_length):
-            return sequence
-        if self.settings.on_long == "truncate":
-            return sequence[:longest]
-        raise Refused(413, f"{field} has a length of {len(sequence):,}; this server reads at most {longest:,}", field)
+
+def cell_of(model: Mapping[str, Any]) -> str | None:
+    """The cell of a model's recurrent layers; None where it has none.
+
+    Args:
+        model: section `model` of its settings.
+    """
+    recurrent = model.get("encoder", "recurrent") == "recurrent" and model.get("architecture") not in (
+        "linear",
+        "dense",
+    )
+    return model.get("cell") if recurrent else None
+
+
+def read_figures(path: Path) -> dict[str, Any]:
+    """What a folder's metrics.json says of every part of the data, without what is listed by class or step."""
+    try:
+        saved = from_json((path / METRICS).read_bytes(), allow_inf_nan=True)
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(saved, dict):
+        return {}
+    return {str(part): _single(figures) for part, figures in saved.items() if isinstance(figures, dict)}
+
+
+def _single(figures: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in figures.items() if _is_figure(value)}
+    baseline = figures.get("baseline")
+    return {**kept, "baseline": _single(baseline)} if isinstance(baseline, dict) else kept
+
+
+def _is_figure(value: Any) -> bool:
+    if isinstance(value, dict):
+        return "value" in value and all(_is_figure(part) for part in value.values())
+    return isinstance(value, str | bool | int | None) or (isinstance(value, float) and math.isfinite(value))

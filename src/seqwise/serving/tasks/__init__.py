@@ -10,22 +10,31 @@ from seqwise.prediction.folder import task_of
 from seqwise.serving.served import Served
 from seqwise.serving.settings import ServerSettings
 
-HOMES = {"classify": "classification:ServedClassifier"}
+HOMES = {
+    "classify": "classification:ServedClassifier",
+    "lm": "language:ServedLanguageModel",
+    "tag": "tagging:ServedTagger",
+}
 """Tasks and their classes."""
 
 
 def open_served(name: str, path: Path, settings: ServerSettings) -> Served:
-    """Read a model folder for serving.
+    """Read a model folder, or a file of word vectors, for serving.
 
     Args:
         name: under which clients know it.
-        path: of the folder.
+        path: of the folder or file.
         settings: of the server.
 
     Raises:
         ModelFolderError: it is no sound model folder, or its task is not served.
         DeviceError: there is no such device.
+        FileError, DataError: a file that holds no word vectors.
     """
+    if path.is_file():
+        from seqwise.serving.vectors import ServedVectors
+
+        return ServedVectors.open(name, path, settings)
     if (task := task_of(path)) not in HOMES:
         raise ModelFolderError(f"{path}: models of the task {task!r} are not served")
     module, kind = HOMES[task].split(":")

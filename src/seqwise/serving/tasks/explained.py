@@ -1,0 +1,107 @@
+"""Explanations and what the state holds over time, over HTTP: for every model that has them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from seqwise.serving.served import Item, NoOptions, Served, Strict, Verb, cell_of
+from seqwise.serving.tasks.inputs import Reader
+
+METHODS = ("integrated_gradients", "occlusion", "gradient_x_input")
+
+
+class ExplainOptions(Strict):
+    """What is explained, and how."""
+
+    method: Literal["integrated_gradients", "occlusion", "gradient_x_input"] = Field(
+        default="integrated_gradients", description="how the answer is shared among the tokens"
+    )
+    target: str | None = Field(
+        default=None, description="the class or tag whose score is explained; null: the answer's"
+    )
+    position: int | None = Field(
+        default=None, ge=0, description="of taggers and language models: the token whose answer is explained, from 0"
+    )
+
+
+class TokenValue(Strict):
+    """A token and its share."""
+
+    text: str
+    start: int = Field(description="where it begins in the text: a character, of frames a step")
+    end: int = Field(description="behind its last one")
+    value: float | list[float] = Field(description="what it adds to the output")
+
+
+class ExplanationAnswer(Strict):
+    """What each token adds to the output."""
+
+    method: str
+    target: str | None
+    output: float = Field(description="that is explained: log-odds of a class or tag, log-probability of a symbol")
+    baseline: float | None = Field(description="the output for nothing at all, from which integrated gradients start")
+    delta: float | None = Field(description="output less baseline less the sum of the values; 0 where all is explained")
+    steps: int | None = Field(description="gradients computed")
+    position: int | None
+    text: str
+    tokens: list[TokenValue]
+
+
+class LayerTrace(Strict):
+    """A layer in one direction."""
+
+    name: str
+    direction: str
+    units: list[int] = Field(description="numbers of the units that are shown")
+    states: dict[str, list[list[float]]] = Field(description="steps x units, of each state of the cell")
+    gates: dict[str, list[list[float]]] = Field(description="steps x units, of each gate by its name in the equations")
+
+
+class TraceAnswer(Strict):
+    """States and gates over time."""
+
+    symbols: list[str] = Field(description="what was read at each step")
+    starts: list[int] = Field(description="where it begins in the text")
+    steps: int = Field(description="of the whole sequence; the first ones are shown")
+    layers: list[LayerTrace]
+
+
+def explain_verbs(served: Served, reader: Reader) -> dict[str, Verb]:
+    """The verbs explain and, where there are recurrent layers, trace.
+
+    Args:
+        served: the model.
+        reader: of its inputs.
+    """
+
+    def read(body: Any, options: Any) -> Item:
+        value, length = reader.read(body)
+        chosen = {} if isinstance(options, NoOptions) else options
+        return Item((value, chosen), length)
+
+    def explain(item: Item) -> dict[str, Any]:
+        from seqwise.explanation import explain
+
+        value, options = item.value
+        found = explain(
+            served.predictor, value, method=options.method, target=options.target, position=options.position
+        )
+        return found.to_dict()
+
+    def trace(item: Item) -> dict[str, Any]:
+        from seqwise.explanation import trace
+
+        return trace(served.predictor, item.value[0]).to_dict()
+
+    verbs = {
+        "explain": Verb(
+            reader.input, ExplainOptions, ExplanationAnswer, read, explain, batched=False, summary="Why this answer"
+        )
+    }
+    if cell_of(served.predictor.config["settings"].get("model", {})) is not None:
+        verbs["trace"] = Verb(
+            reader.input, NoOptions, TraceAnswer, read, trace, batched=False, summary="What the state holds over time"
+        )
+    return verbs

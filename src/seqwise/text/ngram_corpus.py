@@ -69,6 +69,9 @@ class CorpusReader:
         words: whether words are needed.
         characters: whether the characters of whole texts are needed.
         forms: values of `stop_words`, `keep_words`, `lemmas` and `stems`, or None.
+
+    Attributes:
+        tokenizer: that finds the words.
     """
 
     def __init__(
@@ -82,7 +85,7 @@ class CorpusReader:
         forms: dict[str, Any] | None = None,
     ) -> None:
         settings = TextSettings(unit=unit, lowercase=lowercase, clean=clean, **(forms or {}))  # type: ignore[arg-type]
-        self._tokenizer = Tokenizer(settings)
+        self.tokenizer = Tokenizer(settings)
         self._need_words, self._need_characters = words, characters
 
     def read(self, texts: Iterable[str | Sequence[str]], folder: str | Path | None = None) -> Corpus:
@@ -95,7 +98,7 @@ class CorpusReader:
                 ids: list[int] = []
                 lengths = []
                 for text in chunk:
-                    tokens = self._tokenizer(text)
+                    tokens = self.tokenizer(text)
                     ids += [types.setdefault(token, len(types)) for token in tokens]
                     lengths.append(len(tokens))
                 words.append(np.array(ids, np.int32), lengths)
@@ -109,8 +112,8 @@ class CorpusReader:
         )
 
     def _string(self, text: str | Sequence[str]) -> str:
-        whole = text if isinstance(text, str) else " ".join(self._tokenizer(text))
-        return self._tokenizer.clean(whole).strip()
+        whole = text if isinstance(text, str) else " ".join(self.tokenizer(text))
+        return self.tokenizer.clean(whole).strip()
 
 
 def code_points(string: str) -> NDArray[np.int32]:

@@ -15,6 +15,7 @@ from seqwise.text.cleaning import steps_of
 from seqwise.text.ngram_block import Kind, NgramBlock
 from seqwise.text.ngram_corpus import END, START, Corpus, CorpusReader
 from seqwise.text.ragged import Ragged, RaggedWriter
+from seqwise.text.tokenizer import Tokenizer
 from seqwise.text.word_forms import KeepWords
 
 Span = tuple[int, int]
@@ -121,6 +122,11 @@ class NgramFeatures:
 
     def __len__(self) -> int:
         return sum(len(block.features) for block in self.blocks)
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """What finds the words."""
+        return self._reader.tokenizer
 
     @property
     def names(self) -> list[tuple[str, str]]:

@@ -100,11 +100,23 @@ class Tokenizer:
         Raises:
             DataError: if the row is not text.
         """
+        return self._spans(text, strip=True)
+
+    def running_spans(self, text: str) -> list[tuple[str, int, int]]:
+        """As `spans`, of what `running` gives.
+
+        Raises:
+            DataError: as for `spans`.
+        """
+        return self._spans(text, strip=False)
+
+    def _spans(self, text: str, *, strip: bool) -> list[tuple[str, int, int]]:
         unit, punctuation = self.settings.unit, self.settings.punctuation
         cleaned = self._aligned(_checked(text))
         found: Iterable[tuple[str, int, int]]
         if unit == "characters":
-            cleaned.strip()
+            if strip:
+                cleaned.strip()
             if not punctuation:
                 cleaned.sub(MARK, "")
             found = ((character, place, place + 1) for place, character in enumerate(cleaned.text))

@@ -1,0 +1,216 @@
+"""Questions to classifiers and regressors of texts and of frames.
+
+Axis letters: K rows, T steps, N n-grams, D numbers of a step, C outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqwise.data import Frames
+from seqwise.data.joined import join_fields
+from seqwise.errors import DataError
+from seqwise.explanation.answers import Token
+from seqwise.explanation.inputs import ChannelPieces, Pieces, frame_pieces, one_sequence, text_pieces
+from seqwise.explanation.question import Differentiable, Question, number_of
+from seqwise.explanation.shares import shares_of_ngrams
+from seqwise.prediction import UNSURE
+from seqwise.prediction.predictor import Predictor
+from seqwise.prediction.regressor import RegressorPredictor
+from seqwise.text import Tokenizer
+from seqwise.text.vocabulary import UNK
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def ask_classifier(predictor: Predictor, given: Any, target: str | None) -> Question:
+    """Ask about the log-odds of a class or label.
+
+    Args:
+        predictor: which.
+        given: the input.
+        target: class; None is the model's answer; where it abstains or gives no label the most probable one.
+    """
+    given = joined(predictor, given)
+    one = _as_inputs(given)
+    if target is None:
+        number = _answer(predictor, predictor.predict_proba(one)[0])
+    else:
+        number = number_of(target, predictor.classes, "label" if predictor.multilabel else "class")
+
+    def chosen(logits: Any) -> Any:
+        return logits[:, number] if predictor.multilabel else log_odds(logits, number)
+
+    return _ask(predictor._model, predictor, given, chosen, str(predictor.classes[number]))
+
+
+def ask_regressor(predictor: RegressorPredictor, given: Any, target: str | None) -> Question:
+    """Ask about a number, as the network gives it.
+
+    Args:
+        predictor: which.
+        given: the input.
+        target: name of the number; None is the first.
+    """
+    names = predictor.scale.names
+    number = 0 if target is None else number_of(target, names, "target")
+    return _ask(predictor.model, predictor, joined(predictor, given), lambda of: of[:, number], names[number])
+
+
+def log_odds(logits: Any, number: int) -> Any:
+    """ln(p / (1 - p)) of the softmax, without leaving the logits: (K, C) -> (K,); arrays or tensors."""
+    others = [j for j in range(logits.shape[1]) if j != number]
+    if isinstance(logits, np.ndarray):
+        return logits[:, number] - np.logaddexp.reduce(logits[:, others], axis=1)
+    return logits[:, number] - logits[:, others].logsumexp(1)
+
+
+def pieces_of(model: Any, unit: str, given: Any) -> Pieces:
+    """The input in pieces as a model reads them.
+
+    Args:
+        model: with `features` and `encode`.
+        unit: of the model: "frames" or one of texts.
+        given: the input.
+    """
+    features = model.features
+    if unit != "frames":
+        return text_pieces(given, tokenizer_of(features))
+    frames, described = one_sequence(given), features.frames
+    fill = np.asarray(described.to_dict()["fill"], np.float32)
+    encoded = model.encode(frames)
+    if frames.channels == described.size and len(frames.values) == 1:
+        names = described.names or [f"channel {number + 1}" for number in range(frames.channels)]
+        return ChannelPieces(frames, [Token(name, 0, 1) for name in names], fill)
+    return frame_pieces(frames, int(encoded.lengths[0]), fill, described)
+
+
+def tokenizer_of(features: Any) -> Tokenizer:
+    """What cuts a text into the symbols of the recurrent part; without one into words, or characters if only they count."""
+    if features.pipeline is not None:
+        return features.pipeline.tokenizer
+    tokenizer: Tokenizer = features.ngrams.tokenizer
+    if any(block.kind == "words" for block in features.ngrams.blocks):
+        return tokenizer
+    return Tokenizer(tokenizer.settings.model_copy(update={"unit": "characters"}))
+
+
+def read_places(features: Any, tokens: int) -> tuple[np.ndarray, int]:
+    """Which tokens of a text the recurrent part reads, and how many symbols, <eos> included.
+
+    Args:
+        features: of a model of texts.
+        tokens: how many the text has.
+    """
+    settings = features.pipeline.settings
+    room = settings.max_length - settings.end_mark
+    first = max(0, tokens - room) if settings.keep == "last" else 0
+    read = np.arange(first, min(tokens, first + room))
+    return read, max(1, len(read) + settings.end_mark)
+
+
+def _ask(model: Any, predictor: Any, given: Any, chosen: Callable[[Any], Any], target: str) -> Question:
+    pieces = pieces_of(model, predictor.config["unit"], given)
+
+    def covered(sets: Sequence[Collection[int]]) -> np.ndarray:
+        inputs = [pieces.covered(numbers) for numbers in sets]
+        examples = model.encode(Frames.concatenate(inputs) if predictor.reads_frames else inputs)
+        return np.asarray(chosen(np.asarray(model.logits(examples), np.float64)))
+
+    module = getattr(model, "module", None)
+    differentiable = None if module is None else _differentiable(model, module, pieces, given, chosen)
+    return Question(pieces.text, pieces.tokens, target, covered, differentiable)
+
+
+def _differentiable(
+    model: Any, module: Any, pieces: Pieces, given: Any, chosen: Callable[[Tensor], Tensor]
+) -> Differentiable:
+    """The output as a function of what the parts of the model read: vectors or frames, and the values of the n-grams."""
+    import torch
+    from scipy.sparse import csr_matrix
+
+    from seqwise.models.batch import Batch, Ngrams
+
+    examples = model.encode(_as_inputs(given))
+    batch = examples.batch(np.zeros(1, np.int64)).to(module.scales.device)
+    parts = dict(module.parts.items())
+    inputs: dict[str, Tensor] = {}
+    baselines: dict[str, Tensor] = {}
+    shares: dict[str, Any] = {}  # (values, tokens): which part of a value each token gets; None: each its own
+    with torch.no_grad():
+        if "dense" in parts:
+            inputs["dense"] = batch.frames[:, 0]
+            baselines["dense"], shares["dense"] = torch.zeros_like(batch.frames[:, 0]), None
+        if "linear" in parts:
+            inputs["linear"] = batch.ngrams.values[None].to(module.scales.dtype)
+            baselines["linear"] = torch.zeros_like(inputs["linear"])
+            shares["linear"] = shares_of_ngrams(
+                model.features.ngrams,
+                pieces.text if isinstance(given, str) else given,
+                examples.ngrams.ids,
+                pieces.tokens,
+            )
+        if "recurrent" in parts:
+            part = parts["recurrent"]
+            inputs["recurrent"] = part.vectors(batch)
+            if part.embedding is None:
+                baselines["recurrent"], shares["recurrent"] = torch.zeros_like(inputs["recurrent"]), None
+            else:
+                read, steps = read_places(model.features, len(pieces.tokens))
+                if steps != batch.tokens.shape[1]:
+                    raise DataError("the places of the tokens of this text cannot be told")
+                hidden = batch.tokens.clone()
+                hidden[0, : len(read)] = UNK
+                baselines["recurrent"] = part.vectors(batch._replace(tokens=hidden))
+                own = (np.ones(len(read)), (np.arange(len(read)), read))
+                shares["recurrent"] = csr_matrix(own, shape=(steps, len(pieces.tokens)))
+    names = list(inputs)
+    nothing = Batch(None, None, None)
+
+    def output(*given: Tensor) -> Tensor:
+        rows, logits = dict(zip(names, given, strict=True)), []
+        for name, part in parts.items():
+            values = rows[name]
+            if name == "recurrent":
+                lengths = batch.lengths.expand(len(values)).contiguous()
+                logits.append(part.head(part.read(values, lengths)))
+            elif name == "dense":
+                logits.append(part(nothing._replace(frames=values[:, None])))
+            else:
+                count = values.shape[1]
+                ids = batch.ngrams.ids.repeat(len(values))
+                offsets = torch.arange(len(values), device=ids.device) * count
+                logits.append(part(nothing._replace(ngrams=Ngrams(ids, offsets, values.flatten()))))
+        together = (torch.stack(logits, dim=1) * module.scales[:, None]).sum(1) + module.shift
+        return chosen(together)
+
+    def spread(values: Sequence[np.ndarray]) -> np.ndarray:
+        total = np.zeros(len(pieces.tokens))
+        for name, of in zip(names, values, strict=True):
+            share = shares[name]
+            total += of if share is None else of @ share
+        return total
+
+    return Differentiable(output, tuple(inputs.values()), tuple(baselines.values()), spread)
+
+
+def _answer(predictor: Predictor, probabilities: np.ndarray) -> int:
+    if predictor.multilabel:
+        thresholds = predictor.decisions.thresholds
+        return int((probabilities / (0.5 if thresholds is None else thresholds)).argmax())
+    decided = int(predictor.decide(probabilities[None])[0])
+    return int(probabilities.argmax()) if decided == UNSURE else decided
+
+
+def joined(predictor: Any, given: Any) -> Any:
+    """The text that a mapping of several columns becomes; everything else as it is."""
+    column = predictor.settings.get("data", {}).get("text")
+    return join_fields(given, column) if column and isinstance(given, Mapping) else given
+
+
+def _as_inputs(given: Any) -> Any:
+    return given if isinstance(given, Frames) else [given]

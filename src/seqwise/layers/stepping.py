@@ -57,6 +57,10 @@ class Stepping(RecurrentParameters):
         output = self._find_steps(input.shape[0])(input, states)
         return output, states if len(states) > 1 else states[0]
 
+    def prepare(self, batch: int) -> Steps:
+        """What `step` uses, for callers that keep it as long as the weights stay as they are."""
+        return self._find_steps(batch)
+
     def _find_steps(self, batch: int) -> Steps:
         key = [batch]
         for parameter in self._parameters.values():

@@ -8,7 +8,7 @@ Axis letters: L layers, H hidden units, D numbers of a step, K numbers of the po
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from seqwise.errors import DataError
 from seqwise.layers import Recurrent
 from seqwise.models.classifier import RecurrentPart, SequenceModel
 from seqwise.models.language import LanguageNetwork
@@ -24,6 +25,7 @@ from seqwise.models.language import LanguageNetwork
 LARGEST_WEIGHTS = 2**24
 """Numbers of a last layer that are packed: those of larger ones stay where they are, once."""
 
+MOST_STEPS = 2**53
 _LINE = 64  # bytes of a cache line
 _Key = tuple[Any, ...]
 _KNOWN: WeakKeyDictionary[nn.Module, tuple[_Key, SequenceSteps | None]] = WeakKeyDictionary()
@@ -38,12 +40,27 @@ class OneSequence:
         address: of the memory.
         layers: addresses of the states of every layer, for each recurrent module.
         outputs: what the last step gave, (C,): a view of the memory.
+        kept: by name, views of what the next step needs.
     """
 
     memory: np.ndarray
     address: int = field(repr=False)
     layers: list[list[list[int]]] = field(repr=False)
     outputs: np.ndarray
+    kept: dict[str, np.ndarray] = field(repr=False)
+
+    def parts(self) -> dict[str, np.ndarray]:
+        """What makes the state, for who stores it."""
+        return self.kept
+
+    def check(self, growing: Mapping[str, int]) -> None:
+        """Refuse a count that no sequence has; nothing of it grows.
+
+        Raises:
+            DataError: it is negative, or beyond all counting.
+        """
+        if not 0 <= int(self.kept["count"][0]) < MOST_STEPS:
+            raise DataError("the state is damaged: the count of its steps is none")
 
 
 class _Sizes(NamedTuple):
@@ -97,8 +114,7 @@ class SequenceSteps:
         block = np.zeros(self._length + _LINE, np.uint8)
         begin = -block.ctypes.data % _LINE
         sequence = self._over(block[begin : begin + self._length])
-        largest = self._places["largest"]
-        sequence.memory[largest : largest + self._readout.sizes["largest"]].view(self._dtype)[:] = -np.inf
+        sequence.kept["largest"][:] = -np.inf
         return sequence
 
     def copied(self, sequence: OneSequence) -> OneSequence:
@@ -109,7 +125,7 @@ class SequenceSteps:
         """Read one step.
 
         Args:
-            x: a symbol, from 0 to V - 1; or a frame (D,), contiguous and of the weights' type.
+            x: a symbol, from 0 to V - 1; or a frame (D,).
             sequence: which is written to.
 
         Returns:
@@ -117,7 +133,8 @@ class SequenceSteps:
         """
         kept: Any = None  # alive as long as its address is used
         if isinstance(x, np.ndarray):
-            source = x.ctypes.data
+            kept = np.ascontiguousarray(x, self._dtype)
+            source = kept.ctypes.data
         elif self._table is not None and self._positions is None:
             source = self._first + x * self._row
         else:
@@ -132,8 +149,7 @@ class SequenceSteps:
 
     def count(self, sequence: OneSequence) -> int:
         """How many steps have been read."""
-        place = self._places["count"]
-        return int(sequence.memory[place : place + 8].view(np.int64)[0])
+        return int(sequence.kept["count"][0])
 
     @torch.no_grad()
     def _vector(self, symbol: int, sequence: OneSequence) -> Tensor:
@@ -163,7 +179,17 @@ class SequenceSteps:
         address, result = memory.ctypes.data, self._places["result"]
         layers = [[[address + place for place in own] for own in module] for module in self._layers]
         outputs = memory[result : result + self._outputs * self._size].view(self._dtype)
-        return OneSequence(memory, address, layers, outputs)
+        places, sizes = self._places, self._readout.sizes
+        kept = {"count": memory[places["count"] :][:8].view(np.int64)}
+        for name in ("total", "largest"):
+            kept[name] = memory[places[name] :][: sizes[name]].view(self._dtype)
+        for number, (module, size) in enumerate(zip(self._layers, self._sizes, strict=True)):
+            for layer, own in enumerate(module):
+                for state, place in enumerate(own):
+                    kept[f"states.{number}.{layer}.{state}"] = memory[place:][: size.hidden * self._size].view(
+                        self._dtype
+                    )
+        return OneSequence(memory, address, layers, outputs, kept)
 
 
 def prepare_steps(module: nn.Module) -> SequenceSteps | None:
@@ -199,6 +225,7 @@ def _of_classifier(module: SequenceModel) -> SequenceSteps | None:
     (*hidden, last) = part.head
     if hidden or not set(poolings) <= set(POOLINGS) or layers.bidirectional or not layers.prepare(1).compiled:
         return None
+    assert isinstance(last, nn.Linear)
     weight, bias = last.weight * module.scales[0], last.bias * module.scales[0] + module.shift
     positions = None if part.positions is None else part.positions.weight
     return SequenceSteps(part.embedding, positions, [layers], poolings, weight, bias)

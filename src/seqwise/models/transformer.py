@@ -11,13 +11,14 @@ of the cache.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqwise.errors import ConfigurationError, InputError
+from seqwise.errors import ConfigurationError, DataError, InputError
 from seqwise.models.attention import Attention, Block, turn_of
 
 FIRST_SLOTS = 64  # of a cache that grows
@@ -35,6 +36,21 @@ class Cache(NamedTuple):
     keys: Tensor
     values: Tensor
     read: Tensor
+
+    def check(self, growing: Mapping[str, int]) -> None:
+        """Refuse what no reading leads to.
+
+        Args:
+            growing: names of what grows with the steps: "keys" where there is no `context`.
+
+        Raises:
+            DataError: keys and values do not belong together, or there cannot be so many steps.
+        """
+        read, slots = int(self.read), self.keys.shape[3]
+        if self.values.shape != self.keys.shape or not 0 <= read < 2**53 or ("keys" in growing and read > slots):
+            raise DataError(
+                f"a cache of {slots} slots for {tuple(self.values.shape)} values cannot be after {read} steps"
+            )
 
 
 class Source(NamedTuple):

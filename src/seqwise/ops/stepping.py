@@ -82,12 +82,26 @@ class Steps:
             self._step_plainly(x, states)
             return known.output
         x = x if x.is_contiguous() else x.contiguous()
-        source = x.data_ptr()
+        self.take(x.data_ptr(), known.layers)
+        return known.output
+
+    @property
+    def compiled(self) -> bool:
+        """Whether there is `take`."""
+        return bool(self._steppers)
+
+    def take(self, source: int, layers: list[list[int]]) -> None:
+        """Take one step at addresses that the caller vouches for: nothing is checked.
+
+        Args:
+            source: Of (B, D), contiguous.
+            layers: For each layer and each of its states that of (B, H), contiguous; the new states take their place. The
+                lists are not to be changed afterwards.
+        """
         with self._lock:
-            for stepper, own in zip(self._steppers, known.layers, strict=True):
+            for stepper, own in zip(self._steppers, layers, strict=True):
                 stepper.step(source, own)
                 source = own[0]
-        return known.output
 
     def _check_states(self, states: tuple[Tensor, ...], addresses: tuple[int, ...]) -> _Checked:
         names = self._cell.program.states

@@ -15,6 +15,7 @@ from seqwise.errors import ConfigurationError, DataError, ModelFolderError
 from seqwise.prediction.folder import FolderContent
 from seqwise.prediction.restoring import open_model
 from seqwise.prediction.series_scale import SeriesScale, complete
+from seqwise.prediction.streaming import Streaming
 
 if TYPE_CHECKING:
     from seqwise.models.forecaster import SavedForecaster
@@ -36,7 +37,7 @@ class StreamState(NamedTuple):
     recent: np.ndarray
 
 
-class ForecasterPredictor:
+class ForecasterPredictor(Streaming):
     """A saved forecaster that answers.
 
     Attributes:
@@ -193,6 +194,13 @@ class ForecasterPredictor:
         recent = recent[:, recent.shape[1] - lag :]
         # The difference of the next step is taken from what is the oldest of these then.
         return StreamState(network, recent), forecast + recent[:, 0] if lag else forecast
+
+    def _growing(self) -> dict[str, int]:
+        return {**super()._growing(), "recent": 1}
+
+    def _check_state(self, state: StreamState) -> None:
+        if state.recent.shape[1] > self.scale.difference:
+            raise DataError("the state is damaged: no series leads to it")
 
     def intervals(self, forecasts: np.ndarray, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Return lower and upper bounds of forecasts, from the errors on the validation data as many steps ahead.

@@ -5,9 +5,9 @@ Axis letters: n examples, K targets.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 
@@ -15,14 +15,14 @@ from seqwise.errors import ConfigurationError, DataError, ModelFolderError
 from seqwise.prediction.folder import FolderContent
 from seqwise.prediction.predictor import chunks
 from seqwise.prediction.restoring import open_model
-from seqwise.prediction.streaming import check_stepwise
+from seqwise.prediction.streaming import Stream, StreamingReader, check_stepwise
 from seqwise.prediction.target_scale import TargetScale
 
 if TYPE_CHECKING:
     from seqwise.models.classifier import PartState
 
 
-class RegressorPredictor:
+class RegressorPredictor(StreamingReader):
     """A saved regressor that answers.
 
     Attributes:
@@ -78,31 +78,48 @@ class RegressorPredictor:
         """Return each row of `predict` as target -> number."""
         return [dict(zip(self.scale.names, row, strict=True)) for row in answers.tolist()]
 
-    def start(self, batch: int = 1) -> PartState:
-        """Return the state before the first step of B sequences, for `step`.
+    @overload
+    def start(self) -> Stream: ...
+
+    @overload
+    def start(self, batch: int) -> PartState: ...
+
+    def start(self, batch: int | None = None) -> Stream | PartState:
+        """Return the state before the first step, for `step`.
+
+        Args:
+            batch: None: of one sequence, as every predictor has it; B: of B sequences that come side by side.
 
         Raises:
             ConfigurationError: the model needs whole sequences.
         """
+        if batch is None:
+            return super().start()
         if self.reads_frames:
             check_stepwise(self.model.features.frames.settings)
         elif self.settings["text"].get("end_mark"):
-            raise ConfigurationError("text.end_mark is read after the last symbol: one step at a time there is none")
+            raise ConfigurationError("text.end_mark is read after the last symbol: side by side there is none")
         state: PartState = self.model.module.eval().start(batch)
         return state
 
-    def step(self, state: PartState, x: Sequence[Any]) -> tuple[PartState, np.ndarray]:
-        """Read one step of each of B sequences, and return the state after it and the numbers as of now, (B, K).
+    def step(self, state: Any, x: Any) -> tuple[Any, np.ndarray]:
+        """Read one step, and return the state after it and the numbers as of now.
 
         They are exactly those of `predict` for the sequences until then.
 
         Args:
             state: of `start` or of the step before; it holds no longer.
-            x: a symbol (a token) of each sequence, or a frame, (B, D).
+            x: of one sequence a token, a piece of text or a frame (D,). Of B side by side: a symbol (a token) of each, or a
+                frame, (B, D).
+
+        Returns:
+            The state, and the numbers, (K,); of B sequences (B, K).
 
         Raises:
-            DataError: not one symbol or frame for each sequence.
+            DataError: x is no such thing, or not one symbol or frame for each sequence.
         """
+        if isinstance(state, Stream):
+            return super().step(state, x)
         batch = len(state.pooled.total)
         steps = [np.asarray(frame, dtype=np.float32)[None] for frame in x] if self.reads_frames else [[of] for of in x]
         examples = self.model.encode(steps) if len(steps) == batch else None
@@ -112,6 +129,13 @@ class RegressorPredictor:
         given = read.frames[:, 0] if self.reads_frames else read.tokens[:, 0]
         numbers, after = self.model.module.step(given.to(self.model.module.scales.device), state)
         return after, self.scale.restored(numbers.float().cpu().numpy())
+
+    @property
+    def _read_by(self) -> tuple[Any, Any]:
+        return self.model.features, self.model.module
+
+    def _answer(self, logits: np.ndarray) -> np.ndarray:
+        return self.scale.restored(logits[None].astype(np.float32))[0]
 
     @property
     def reads_frames(self) -> bool:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seqwise.errors import ConfigurationError, DataError
 from seqwise.prediction.decisions import Decisions
+from seqwise.prediction.state_format import state_bytes, state_from
 from seqwise.text.vocabulary import EOS, UNK
 
 if TYPE_CHECKING:
     from seqwise.models import FrameFeatures, FrameSettings, LanguageNetwork, TaggerNetwork
+    from seqwise.models.one_sequence import SequenceSteps
     from seqwise.text import TextPipeline
 
 
@@ -31,13 +33,61 @@ class Stream:
     answer: Any = None
 
 
-class StreamingClassifier:
-    """What a classifier's predictor has for sequences that come step by step."""
+class Streaming:
+    """What every predictor has that reads step by step: `start`, `step`, and the state between them as bytes."""
 
     config: dict[str, Any]
-    decisions: Decisions
-    multilabel: bool
-    _model: Any
+    settings: dict[str, Any]
+
+    def start(self) -> Any:
+        """Where a sequence begins."""
+        raise NotImplementedError
+
+    def export_state(self, state: Any) -> bytes:
+        """Write the state that `start` or the last step gave, so that another process can go on from it.
+
+        Its size says how long the sequence was only where a Transformer without `context` has read it.
+        """
+        return state_bytes(state, self.config.get("sha256", ""))
+
+    def import_state(self, content: bytes, start: Any = None) -> Any:
+        """Read a state that a predictor of the same model has written; steps from it answer bit for bit as there.
+
+        Args:
+            content: of `export_state`.
+            start: what the sequences began from, where that was not `start()`.
+
+        Raises:
+            DataError: it is damaged, or one of another model.
+        """
+        start = self.start() if start is None else start
+        state = state_from(
+            content,
+            self._like(start),
+            self.config.get("sha256", ""),
+            growing=self._growing(),
+            optional=frozenset({"answer"}),
+        )
+        self._check_state(state)
+        return state
+
+    def _like(self, start: Any) -> Any:
+        """A state of the shape that all later ones have."""
+        return start
+
+    def _growing(self) -> dict[str, int]:
+        """Arrays that grow with the steps, by name, with their axis."""
+        context = self.settings.get("model", {}).get("context")
+        return {"keys": 3, "values": 3} if context is None else {}
+
+    def _check_state(self, state: Any) -> None:
+        """Refuse a state that `step` could not go on from."""
+
+
+class StreamingReader(Streaming):
+    """What a predictor has of one answer for the whole of a sequence that comes step by step."""
+
+    _steps: SequenceSteps | None = None
 
     def start(self) -> Stream:
         """Where a sequence begins.
@@ -46,9 +96,14 @@ class StreamingClassifier:
             ConfigurationError: the model needs whole sequences: it reads in both directions, has an n-gram part, or frames
                 are prepared from several steps.
         """
+        from seqwise.models.one_sequence import prepare_steps
+
+        features, module = self._read_by
         if self.config["unit"] == "frames":
-            check_stepwise(self._model.features.frames.settings)
-        return Stream(self._model.module.start(1))
+            check_stepwise(features.frames.settings)
+        state = module.eval().start(1)
+        self._steps = prepare_steps(module)
+        return Stream(state if self._steps is None else self._steps.start())
 
     def step(self, state: Stream, x: Any) -> tuple[Stream, np.ndarray]:
         """Read on, and answer for what has been read.
@@ -58,50 +113,90 @@ class StreamingClassifier:
             x: a token, or a piece of text that is cut into symbols by itself; or one frame (D,).
 
         Returns:
-            The state, and what `predict_proba` gives for the whole sequence up to here (however long it is), (C,).
+            The state, and the answer for the whole sequence up to here (however long it is), (C,).
 
         Raises:
             DataError: it is none of these, or a frame with another number of channels or a missing number.
         """
-        features, module = self._model.features, self._model.module
+        features, _ = self._read_by
         network, steps, logits = state.network, state.steps, None
         if self.config["unit"] == "frames":
-            logits, network = module.step(frame_of(features.frames, x, module.scales), network)
+            logits, network = self._read(frame_of(features.frames, x), network)
             steps += 1
         else:
             pipeline: TextPipeline = features.pipeline
             for symbol in symbols_of(pipeline, x):
-                logits, network = module.step(self._symbol(symbol), network)
+                logits, network = self._read(symbol, network)
                 steps += 1
             ending = EOS if pipeline.settings.end_mark else UNK if steps == 0 else None  # nothing is read as <unk>
             if ending is not None:
-                logits, _ = module.step(self._symbol(ending), network.copied())
+                logits, _ = self._read(ending, self._copied(network))
         # A piece that has no symbol changes nothing.
         answer = state.answer if logits is None else self._answer(logits)
         return Stream(network, steps, answer), answer
 
-    def _symbol(self, number: int) -> Any:
+    def _read(self, x: int | np.ndarray, network: Any) -> tuple[np.ndarray, Any]:
+        """Logits after one more step, (C,), and the state of the network."""
+        if (steps := self._steps) is not None:
+            return steps.step(x, network), network
         import torch
 
-        return torch.tensor([number], device=self._model.module.scales.device)
+        _, module = self._read_by
+        given = torch.tensor([x]) if isinstance(x, int) else torch.from_numpy(x[None])
+        logits, network = module.step(given.to(module.scales.device), network)
+        return logits[0].float().cpu().numpy(), network
 
-    def _answer(self, logits: Any) -> np.ndarray:
+    def _copied(self, network: Any) -> Any:
+        return network.copied() if self._steps is None else self._steps.copied(network)
+
+    @property
+    def _read_by(self) -> tuple[Any, Any]:
+        """What makes numbers of the input, and the module that reads them."""
+        raise NotImplementedError
+
+    def _answer(self, logits: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+    def _like(self, start: Any) -> Any:
+        if not isinstance(start, Stream):
+            return start
+        _, module = self._read_by
+        return replace(start, answer=np.empty(len(module.shift)))
+
+
+class StreamingClassifier(StreamingReader):
+    """What a classifier's predictor has for sequences that come step by step: `step` gives what `predict_proba` does."""
+
+    decisions: Decisions
+    multilabel: bool
+    _model: Any
+
+    @property
+    def _read_by(self) -> tuple[Any, Any]:
+        return self._model.features, self._model.module
+
+    def _answer(self, logits: np.ndarray) -> np.ndarray:
         from seqwise.models import probabilities
 
-        found = probabilities(logits.float().cpu().numpy(), multilabel=self.multilabel)
+        found = probabilities(logits[None].astype(np.float32), multilabel=self.multilabel)
         return self.decisions.corrected(self.decisions.calibrated(found))[0]
 
 
-class StreamingLanguageModel:
+class StreamingLanguageModel(Streaming):
     """What a language model's predictor has for texts that come step by step."""
 
     pipeline: TextPipeline
     network: LanguageNetwork
     opening: int
+    _steps: SequenceSteps | None = None
 
     def start(self) -> Stream:
         """Where a text begins; `answer` is log P of every symbol but padding as the first one, (V - 1,)."""
-        return self._read(Stream(self.network.start(1)), [self.opening])
+        from seqwise.models.one_sequence import prepare_steps
+
+        self._steps = prepare_steps(self.network)
+        begin = self.network.start(1) if self._steps is None else self._steps.start()
+        return self._read(Stream(begin), [self.opening])
 
     def step(self, state: Stream, x: Any) -> tuple[Stream, np.ndarray]:
         """Read on, and say what comes next.
@@ -120,18 +215,23 @@ class StreamingLanguageModel:
         return state, state.answer
 
     def _read(self, state: Stream, symbols: list[int]) -> Stream:
-        import torch
-
         network, steps, answer = state.network, state.steps, state.answer
         for symbol in symbols:
-            logs, network = self.network.step(
-                torch.tensor([symbol], device=self.network.embedding.weight.device), network
-            )
-            steps, answer = steps + 1, logs[0].double().cpu().numpy()
+            if self._steps is not None:
+                scores = self._steps.step(symbol, network).astype(np.float64)
+                scores -= scores.max()
+                answer = scores - np.log(np.exp(scores).sum())
+            else:
+                import torch
+
+                given = torch.tensor([symbol], device=self.network.embedding.weight.device)
+                logs, network = self.network.step(given, network)
+                answer = logs[0].double().cpu().numpy()
+            steps += 1
         return Stream(network, steps, answer)
 
 
-class StreamingTagger:
+class StreamingTagger(Streaming):
     """What a tagger's predictor has for sequences that come step by step."""
 
     network: TaggerNetwork
@@ -168,7 +268,7 @@ class StreamingTagger:
         from seqwise.data.frames import Frames
 
         if self.framed:
-            frame_of(self.features.frames, x, self.network.head.weight)
+            frame_of(self.features.frames, x)
             examples = self.features.encode(Frames.from_rows([np.asarray(x, np.float32)[None]]))
         elif isinstance(x, str) and x:
             examples = self.features.encode([[x]])
@@ -184,6 +284,9 @@ class StreamingTagger:
     @property
     def _shift(self) -> Any:
         return None
+
+    def _like(self, start: Any) -> Any:
+        return replace(start, answer=np.empty(len(self.network.head.bias)))
 
 
 def symbols_of(pipeline: TextPipeline, x: Any) -> list[int]:
@@ -211,15 +314,16 @@ def check_stepwise(settings: FrameSettings) -> None:
         raise ConfigurationError("frames.normalise needs more than one step, and is 'sequence': read whole sequences")
 
 
-def frame_of(features: FrameFeatures, x: Any, like: Any) -> Any:
-    """One frame as a network reads it, (1, D), where `like` is.
+def frame_of(features: FrameFeatures, x: Any) -> np.ndarray:
+    """One frame as a network reads it, (D,).
 
     Raises:
         DataError: it is no frame of D numbers, or one of them is missing.
     """
-    import torch
-
-    frame = np.asarray(x, np.float32)
+    try:
+        frame = np.asarray(x, np.float32)
+    except (TypeError, ValueError, OverflowError):
+        raise DataError(f"a step is {features.channels} numbers, got {type(x).__name__}") from None
     if frame.shape != (features.channels,) or np.isnan(frame).any():
         raise DataError(f"a step is {features.channels} numbers, none of them missing; got shape {frame.shape}")
-    return torch.from_numpy(np.array(features.encode([frame[None]])[0])).to(like.device)
+    return np.array(features.encode([frame[None]])[0][0])

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from seqwise.prediction.streaming import Stream, check_stepwise, frame_of
+import numpy as np
+
+from seqwise.errors import DataError
+from seqwise.prediction.streaming import Stream, Streaming, check_stepwise, frame_of
 
 if TYPE_CHECKING:
     from seqwise.models.transcriber import TranscriberNetwork
@@ -24,16 +27,16 @@ class Hearing:
 
     Attributes:
         encoder: its state after the last whole step.
-        waiting: frames after it, (1, D) each.
-        path: the most probable symbol of every whole step.
+        waiting: frames after it, fewer than make a step, (1, frames, D).
+        path: the most probable symbol of every whole step, (S,) int64.
     """
 
     encoder: Any
-    waiting: tuple[Any, ...] = ()
-    path: tuple[int, ...] = ()
+    waiting: Any
+    path: np.ndarray
 
 
-class StreamingTranscriber:
+class StreamingTranscriber(Streaming):
     """What a transcriber's predictor has for utterances that come frame by frame."""
 
     features: TranscriberFeatures
@@ -47,7 +50,9 @@ class StreamingTranscriber:
                 frames are prepared from several of them.
         """
         check_stepwise(self.features.frames.settings)
-        return Stream(Hearing(self.network.start(1)), answer="")
+        weight = self.network.head.weight
+        waiting = weight.new_zeros(1, 0, self.features.frames.channels)
+        return Stream(Hearing(self.network.start(1), waiting, np.empty(0, np.int64)), answer="")
 
     def step(self, state: Stream, x: Any) -> tuple[Stream, str]:
         """Read on, and say what has been heard so far.
@@ -65,12 +70,27 @@ class StreamingTranscriber:
         import torch
 
         hearing: Hearing = state.network
-        waiting = (*hearing.waiting, frame_of(self.features.frames, x, self.network.head.weight))
+        frame = torch.from_numpy(frame_of(self.features.frames, x)).to(hearing.waiting)
+        waiting = torch.cat([hearing.waiting, frame[None, None]], dim=1)
         # Until a step is whole it may still change: the state before it is kept.
         copies = tuple(tensor.clone() for tensor in hearing.encoder)
-        logits, after = self.network.step(torch.stack(waiting, dim=1), copies)
-        path = (*hearing.path, int(logits[0].argmax()))
-        text = self.features.write(symbol for symbol, _ in groupby(path) if symbol != BLANK)
-        whole = len(waiting) == self.network.settings.reduction
-        hearing = Hearing(after, (), path) if whole else Hearing(hearing.encoder, waiting, hearing.path)
+        logits, after = self.network.step(waiting, copies)
+        path = np.append(hearing.path, int(logits[0].argmax()))
+        text = self.features.write(symbol for symbol, _ in groupby(path.tolist()) if symbol != BLANK)
+        if waiting.shape[1] == self.network.settings.reduction:
+            hearing = Hearing(after, waiting[:, :0], path)
+        else:
+            hearing = Hearing(hearing.encoder, waiting, hearing.path)
         return Stream(hearing, state.steps + 1, text), text
+
+    def _growing(self) -> dict[str, int]:
+        return {**super()._growing(), "waiting": 1, "path": 0}
+
+    def _check_state(self, state: Stream) -> None:
+        hearing: Hearing = state.network
+        known = len(self.network.head.weight)
+        if (
+            hearing.waiting.shape[1] >= self.network.settings.reduction
+            or not ((hearing.path >= 0) & (hearing.path < known)).all()
+        ):
+            raise DataError("the state is damaged: no utterance leads to it")

@@ -1,0 +1,131 @@
+"""What a model reads off one sequence after every step: outputs pooled over the steps so far, and a linear layer above.
+
+Fused: count, sums and maxima over time, the pooled vector, its product with the weights, the bias. Everything of a sequence
+stands in one block of memory, so that a call has two arguments; weights are packed once.
+
+Axis letters: H hidden units, K numbers of the pooled vector, C outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+from torch import Tensor
+
+from seqwise.kernels.cpu import compiler, products
+from seqwise.kernels.cpu.elementwise import Block, Fields, for_blocks
+from seqwise.kernels.cpu.target import Target, host
+from seqwise.kernels.cpu.vector import I64, VOID, Kind, Writer, new_module
+
+POOLINGS = ("last", "mean", "max")
+"""Of `seqwise.models.Pooling`: those that need no product of their own."""
+
+_FIELDS = Fields(
+    (
+        *("hidden", "pooled_size", "registers", "weights", "bias"),
+        # Where things stand in the memory of a sequence: the output of the step, what is kept, the results.
+        *("output", "count", "table", "total", "largest", "pooled", "result"),
+    )
+)
+
+
+class Readout:
+    """A linear layer above pooled outputs, ready to be read after every step; packs the weights when it is made.
+
+    Args:
+        poolings: In the order of the pooled vector, some of `POOLINGS`.
+        weight: (C, K), K = H times their number.
+        bias: (C,).
+
+    Attributes:
+        sizes: Bytes that a sequence needs for count, table, total, largest, pooled and result, at least.
+    """
+
+    def __init__(self, poolings: tuple[str, ...], weight: Tensor, bias: Tensor) -> None:
+        columns, pooled = weight.shape
+        dtype, target = str(weight.dtype).removeprefix("torch."), host()
+        size, lanes = weight.element_size(), target.lanes(dtype)
+        registers = -(-columns // lanes)
+        self._kernel = _find_kernel(poolings, dtype)
+        pack = compiler.function(products.addresses(dtype, target)["pack_transposed"], 5)
+        self._weights = np.zeros((registers * lanes * pooled + lanes) * size, np.uint8)
+        given = weight.detach().contiguous()
+        pack(given.data_ptr(), pooled * size, pooled, columns, self._weights.ctypes.data)
+        self._bias = np.zeros(registers * lanes, dtype)
+        self._bias[:columns] = bias.detach().numpy()
+        row = pooled // len(poolings) * size
+        self.sizes = {
+            "count": 8,
+            "table": 8,
+            "total": row,
+            "largest": row,
+            "pooled": pooled * size,
+            "result": registers * lanes * size,
+        }
+        self._constants = {
+            "hidden": pooled // len(poolings),
+            "pooled_size": pooled,
+            "registers": registers,
+            "weights": self._weights.ctypes.data,
+            "bias": self._bias.ctypes.data,
+        }
+        self._block = np.zeros(len(_FIELDS.names), np.int64)
+        self._address = self._block.ctypes.data
+
+    def place(self, places: dict[str, int]) -> None:
+        """Say where things stand in the memory of every sequence: of output, and of what `sizes` names."""
+        self._block[:] = [{**self._constants, **places}[name] for name in _FIELDS.names]
+
+    def __call__(self, memory: int) -> None:
+        """Take in the output of a step, and write the result.
+
+        Args:
+            memory: Address of a sequence's memory; before the first step count and total are 0, largest is -infinity.
+        """
+        self._kernel(self._address, memory)
+
+
+@cache
+def _find_kernel(poolings: tuple[str, ...], dtype: str) -> Callable[..., None]:
+    target = host()
+    imports = {"product": products.addresses(dtype, target)["product"]}
+    key = f"readout {poolings} {dtype}"
+    found = compiler.load(key, lambda: _write(poolings, dtype, target), ("readout",), target, imports)
+    return compiler.function(found["readout"], 2)
+
+
+def _write(poolings: tuple[str, ...], dtype: str, target: Target) -> str:
+    module, kind = new_module(target), Kind(dtype, target)
+    w = Writer(module, "readout", kind, ("block", "memory"))
+    w.declare("product", VOID, [I64] * len(products.SIGNATURES["product"]))
+    memory, f = w.arguments["memory"], {name: _FIELDS.read(w, name) for name in _FIELDS.names}
+    at = {name: w.add(memory, f[name]) for name in ("output", "count", "table", "total", "largest", "pooled", "result")}
+    steps = w.add(w.read(at["count"]), 1)
+    w.write(steps, at["count"])
+    number = w.fill(w.b.sitofp(steps, kind.scalar))
+    row = w.mul(f["hidden"], kind.size)
+
+    def pool(block: Block) -> None:
+        output = w.load(w.add(at["output"], block.offset), block.mask)
+        for place, name in enumerate(poolings):
+            found = output
+            if name == "mean":
+                found = w.load(w.add(at["total"], block.offset), block.mask) + output
+                w.store(found, w.add(at["total"], block.offset), block.mask)
+                found = found / number
+            elif name == "max":
+                before = w.load(w.add(at["largest"], block.offset), block.mask)
+                found = output.where(output.is_(">", before), before)
+                w.store(found, w.add(at["largest"], block.offset), block.mask)
+            w.store(found, w.add(at["pooled"], w.mul(place, row), block.offset), block.mask)
+
+    for_blocks(w, f["hidden"], pool)
+    w.write(at["pooled"], at["table"])
+    w.call(
+        "product",
+        *(at["table"], 1, f["pooled_size"], f["weights"], f["bias"], at["result"], 0, f["registers"]),
+    )
+    w.finish()
+    return str(module)

@@ -5,19 +5,14 @@ Axis letters: B batch, T steps, D input features, H hidden units.
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import NamedTuple
-
 import numpy as np
 from torch import Tensor
 
 from seqwise.cells import Program
 from seqwise.kernels.contract import Result, Variant, Weights
-from seqwise.kernels.cpu.arguments import Call, Sizes, borrow
-from seqwise.kernels.cpu.layout import Layout
+from seqwise.kernels.cpu.arguments import Call, borrow
+from seqwise.kernels.cpu.forward_layout import find_matrices, make_layout
 from seqwise.kernels.cpu.threads import run
-
-_PAIRS_AHEAD = 96  # rows of the input projection: enough that a panel of weights is read once for many
 
 
 def forward(
@@ -77,7 +72,7 @@ def prepare(call: Call, fields: dict[str, int], save: bool) -> tuple[np.ndarray,
     Returns:
         Memory that must outlive the kernel, and the argument blocks (shards, fields).
     """
-    layout, matrices = _make_layout(call.sizes, save)
+    layout, matrices = make_layout(call.sizes, save), find_matrices(call.sizes)
     memory, address = layout.take()
     start = layout.places["zeros"]
     memory[start : start + layout.sizes["zeros"]] = 0
@@ -92,60 +87,3 @@ def prepare(call: Call, fields: dict[str, int], save: bool) -> tuple[np.ndarray,
         else:
             pack(vector.data_ptr() + above * call.size, 0, 1, rows, address + layout.places[bias])
     return memory, layout.blocks(address, fields, call.shard_fields())
-
-
-class _Matrix(NamedTuple):
-    """Rows of W or U, and their bias, that are packed together.
-
-    Attributes:
-        panels: The field of the packed matrix.
-        bias: The field of the bias.
-        of_input: Whether they are of W.
-        above: The first of the rows.
-        rows: How many.
-        depth: Columns.
-    """
-
-    panels: str
-    bias: str
-    of_input: bool
-    above: int
-    rows: int
-    depth: int
-
-
-@lru_cache(256)
-def _make_layout(sizes: Sizes, save: bool) -> tuple[Layout, list[_Matrix]]:
-    cell, padded, row = sizes.kernels.plan, sizes.padded, sizes.row
-    inputs, recurrent = sizes.gates
-    matrices = [_Matrix("input_weights", "input_bias", True, 0, inputs, sizes.features)]
-    above = 0
-    for k, rows in enumerate(sizes.stages):
-        matrices.append(_Matrix(f"weights_{k}", f"bias_{k}", False, above, rows, sizes.hidden))
-        above += rows
-    shared = {"zeros": padded(max(inputs, recurrent, sizes.features))}
-    for matrix in matrices:
-        shared[matrix.panels] = matrix.depth * padded(matrix.rows)
-        if sizes.biases[0 if matrix.of_input else 1]:
-            shared[matrix.bias] = padded(matrix.rows)
-    row_of_saved = len(cell.saved) * row
-    if not save:
-        shared["saved"] = sizes.batch * row_of_saved
-    constants = {
-        "hidden": sizes.hidden, "features": sizes.features, "batch": sizes.batch, "projected_row": padded(inputs),
-        "saved_row": row_of_saved, "saved_step": sizes.batch * row_of_saved if save else 0,
-    }  # fmt: skip
-    constants |= {f"product_row_{k}": padded(rows) for k, rows in enumerate(sizes.stages)}
-    constants |= {f"state_row_{k}": row for k in range(len(cell.program.states))}
-    own = []
-    for rows in sizes.rows:
-        pairs = max(1, _PAIRS_AHEAD // rows) * rows
-        parts = {"projected": pairs * padded(inputs), "x_table": 8 * pairs}
-        parts["masked_x"] = pairs * sizes.features * sizes.kernels.size if sizes.masked else 0
-        for k, gates in enumerate(sizes.stages):
-            copied = 0 if k in cell.direct else rows
-            parts |= {f"product_{k}": rows * padded(gates), f"operand_{k}": copied * row}
-            parts[f"operand_table_{k}"] = 8 * copied
-        own.append(parts | {f"current_{k}": 8 * rows for k in range(len(cell.program.states))})
-    threads = [constants | {"rows": rows, "chunk_steps": max(1, _PAIRS_AHEAD // rows)} for rows in sizes.rows]
-    return Layout(sizes.kernels.forward_fields, shared, own, threads), matrices

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from queue import SimpleQueue
 
 import numpy as np
-import torch
 
 from seqwise.kernels.cpu import compiler, team
 from seqwise.kernels.cpu.target import host
@@ -39,7 +39,8 @@ def run(kernel: Kernel, blocks: np.ndarray, threads: int) -> None:
         return
     addresses = range(start, start + len(blocks) * stride, stride)
     function = ctypes.cast(kernel, ctypes.c_void_p).value or 0  # type: ignore[arg-type]
-    parallel = None if _forked else _find_team(function)
+    # Where nobody has imported PyTorch, none of its threads wait for work.
+    parallel = None if _forked or "torch" not in sys.modules else _find_team(function)
     if parallel is None:
         CREW.run(kernel, addresses, threads)
     else:
@@ -49,6 +50,8 @@ def run(kernel: Kernel, blocks: np.ndarray, threads: int) -> None:
 @cache
 def _find_team(kernel: int) -> Callable[[np.ndarray, int], None] | None:
     """Calls OpenMP's threads with the data of `team`; None where PyTorch has no OpenMP that we can call."""
+    import torch
+
     # Symbols of the libraries that PyTorch's module depends on are found through it.
     parallel = getattr(ctypes.CDLL(torch._C.__file__), "GOMP_parallel", None)
     if parallel is None:
@@ -56,6 +59,18 @@ def _find_team(kernel: int) -> Callable[[np.ndarray, int], None] | None:
     function = compiler.load("team", lambda: team.write(host()), ("team",), host(), {"kernel": kernel})["team"]
     parallel.restype, parallel.argtypes = None, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
     return lambda data, threads: parallel(function, data.ctypes.data, threads, 0)
+
+
+def count_threads() -> int:
+    """On how many threads a kernel may run: as many as PyTorch's operators, or, without it, as it would take."""
+    if "torch" in sys.modules:
+        import torch
+
+        return torch.get_num_threads()
+    given = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    if given.isdigit() and int(given):
+        return int(given)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Crew:

@@ -2,49 +2,72 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from annotated_types import Ge, Le
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
 from seqwise.cli.console import say
-from seqwise.cli.options import Device
 from seqwise.errors import ConfigurationError, MissingExtraError
+from seqwise.serving.settings import ServerSettings
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+METAVARS = {"api_key_file": "FILE", "cors_origin": "URL", "host": "ADDRESS", "device": "auto|cpu|cuda"}
 
 
+def with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command an option for every field of `ServerSettings`: its name, type, default, range and description."""
+    signature = inspect.signature(command, eval_str=True)
+    first = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    options = [option(name, field) for name, field in ServerSettings.model_fields.items()]
+    command.__signature__ = signature.replace(parameters=[*first, *options])  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in [*first, *options]}
+    return command
+
+
+def option(name: str, field: FieldInfo) -> inspect.Parameter:
+    """The option of one field."""
+    kind, default = field.annotation, field.default
+    bounds = {
+        key: getattr(one, key)
+        for one in field.metadata
+        for key in ("ge", "le")
+        if isinstance(one, Ge | Le) and hasattr(one, key)
+    }
+    written = f"--{name.replace('_', '-')}"
+    settings: dict[str, Any] = {"help": field.description}
+    if kind is bool:
+        settings["show_default"] = False
+    elif kind == tuple[str, ...]:
+        kind, default = list[str], []
+        settings |= {"metavar": METAVARS[name], "show_default": False}
+    elif kind in (int, float, int | None):
+        settings |= {"metavar": "N" if kind is not float else name.rsplit("_", 1)[1].upper()}
+        settings |= {"min": bounds.get("ge"), "max": bounds.get("le")}
+    else:
+        kind = kind if kind == Path | None else str
+        settings |= {"metavar": METAVARS.get(name) or "|".join(map(str, field.annotation.__args__))}  # type: ignore[union-attr]
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=default,
+        annotation=Annotated[kind, typer.Option(written, **settings)],
+    )
+
+
+@with_settings
 def serve(
     models: Annotated[
         list[str],
         typer.Argument(metavar="[NAME=]DIR", help="Folders of trained models, and their names.", show_default=False),
     ],
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is every one.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8000,
-    workers: Annotated[int, typer.Option(help="Processes, each with the models in its memory.", metavar="N")] = 1,
-    max_batch: Annotated[int, typer.Option(help="Requests computed together, at the most.", metavar="N")] = 64,
-    max_wait_ms: Annotated[
-        float, typer.Option(help="Wait for more of them where they come densely.", metavar="MS")
-    ] = 2.0,
-    max_queue: Annotated[int, typer.Option(help="Waiting requests; more get 429.", metavar="N")] = 1024,
-    max_length: Annotated[int, typer.Option(help="Characters of a text, or steps.", metavar="N")] = 10_000,
-    truncate: Annotated[
-        bool, typer.Option("--truncate", help="Read the beginning of longer ones; else they get 413.")
-    ] = False,
-    timeout_s: Annotated[float, typer.Option(help="Seconds until a request gets 504.", metavar="S")] = 30.0,
-    max_sessions: Annotated[int, typer.Option(help="Streams whose state is kept.", metavar="N")] = 1000,
-    session_idle_s: Annotated[
-        float, typer.Option(help="Seconds until an unused session is forgotten.", metavar="S")
-    ] = 600.0,
-    api_key_file: Annotated[
-        Path | None, typer.Option(help="Keys, one a line; a request shows one of them.", metavar="FILE")
-    ] = None,
-    reload_on_change: Annotated[
-        bool, typer.Option("--reload-on-change", help="Load a model folder again when it has changed.")
-    ] = False,
-    log_texts: Annotated[bool, typer.Option("--log-texts", help="Write the requests' inputs into the log.")] = False,
-    device: Device = "auto",
+    **options: Any,
 ) -> None:
     """Serve trained models over HTTP: a REST API, streams, metrics, and a page to try them.
 
@@ -54,32 +77,31 @@ def serve(
       seqwise serve reviews=runs/imdb names=runs/names --port 9000 --workers 2
       curl localhost:8000/predict -d '{"text": "what a film"}'
     """
+    settings = validated(options)
+    folders = named_folders(models)
     try:
         from seqwise.serving.server import serve as run
     except ImportError as error:
         raise MissingExtraError(f"serving needs {error.name}: pip install 'seqwise[serve]'") from None
-    from seqwise.serving.settings import ServerSettings
 
-    settings = ServerSettings(
-        host=host,
-        port=port,
-        workers=workers,
-        device=device,
-        max_batch=max_batch,
-        max_wait_ms=max_wait_ms,
-        max_queue=max_queue,
-        max_length=max_length,
-        on_long="truncate" if truncate else "refuse",
-        timeout_s=timeout_s,
-        max_sessions=max_sessions,
-        session_idle_s=session_idle_s,
-        api_key_file=api_key_file,
-        reload_on_change=reload_on_change,
-        log_texts=log_texts,
-    )
-    folders = named_folders(models)
-    say(f"Serving {', '.join(folders)} on http://{host}:{port} (page at /, API at /docs); Ctrl-C stops.")
-    run(folders, settings)
+    def listening(addresses: list[str]) -> None:
+        page = "" if settings.no_page else "page at /, "
+        say(f"Serving {', '.join(folders)} on {' and '.join(addresses)} ({page}API at /docs); Ctrl-C stops.")
+
+    run(folders, settings, listening)
+
+
+def validated(options: dict[str, Any]) -> ServerSettings:
+    """The settings of these options.
+
+    Raises:
+        ConfigurationError: one is out of its range; names it as it is written on the command line.
+    """
+    try:
+        return ServerSettings(**options)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ConfigurationError(f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg']}") from None
 
 
 def named_folders(models: list[str]) -> dict[str, Path]:

@@ -8,12 +8,23 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from seqwise._version import __version__
 from seqwise.serving.asking import add_verbs
+from seqwise.serving.gate import Gate
+from seqwise.serving.keys import Keys
+from seqwise.serving.logs import RequestLog
+from seqwise.serving.observation import MEDIA_TYPE, Observation
+from seqwise.serving.page import add_card, add_page
 from seqwise.serving.problems import add_problems
 from seqwise.serving.registry import Models
 from seqwise.serving.settings import ServerSettings
+from seqwise.serving.watching import Watcher
 
 
 def create_app(folders: Mapping[str, Path], settings: ServerSettings) -> FastAPI:
@@ -26,23 +37,56 @@ def create_app(folders: Mapping[str, Path], settings: ServerSettings) -> FastAPI
     Raises:
         ModelFolderError: one is no sound model folder.
         DeviceError: there is no such device.
+        FileError, ConfigurationError: the file of keys cannot be used.
     """
-    models = Models(folders, settings)
+    keys = None if settings.api_key_file is None else Keys(settings.api_key_file)
+    observation = Observation()
+    models = Models(folders, settings, observation)
     models.load()
+    request_log = None if settings.quiet else RequestLog()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        watcher = Watcher(models)
+        if settings.reload_on_change:
+            watcher.start()
         yield
+        watcher.stop()
         await models.close()
+        if request_log is not None:
+            request_log.close()
 
-    app = FastAPI(title="Seqwise", version=__version__, lifespan=lifespan)
+    app = FastAPI(
+        title="Seqwise", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
     app.state.models, app.state.settings = models, settings
+
+    def gate(routes: ASGIApp) -> Gate:
+        app.state.gate = Gate(routes, settings, keys, observation, request_log)
+        return app.state.gate
+
+    app.add_middleware(gate)
+    if settings.cors_origin:  # around the gate: browsers ask for leave without a key, and read refusals too
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origin,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "X-API-Key"],
+            max_age=600,
+        )
     add_problems(app)
     add_verbs(app, models)
 
-    @app.get("/models")
+    @app.get("/models", summary="The models that are served")
     async def list_models() -> dict[str, Any]:
-        """The models that are served."""
-        return {"models": [running.served.describe() for running in models.values()]}
+        return {"models": [models.describe(name) for name in models]}
 
+    @app.get("/metrics", summary="Figures for Prometheus", response_class=Response)
+    async def show_metrics(request: Request) -> Response:
+        text = await run_in_threadpool(observation.text, request.app.state.gate.in_flight)
+        return Response(text, media_type=MEDIA_TYPE)
+
+    add_card(app, models)
+    if not settings.no_page:
+        add_page(app)
     return app

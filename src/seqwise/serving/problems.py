@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import http
-import logging
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +16,8 @@ from starlette.responses import Response
 
 from seqwise.errors import InputError
 
-log = logging.getLogger("seqwise.serving")
+MEDIA_TYPE = "application/problem+json"
+LONGEST_DETAIL, LONGEST_FIELD = 1000, 200
 
 
 class Refused(Exception):
@@ -27,40 +28,69 @@ class Refused(Exception):
         detail: one sentence for the client.
         field: of the request that is wrong, as a dotted path.
         retry_after: seconds after which it may be asked again.
+        close: whether the connection ends with it.
     """
 
-    def __init__(self, status: int, detail: str, field: str | None = None, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        field: str | None = None,
+        retry_after: float | None = None,
+        close: bool = False,
+    ) -> None:
         super().__init__(detail)
-        self.status, self.detail, self.field, self.retry_after = status, detail, field, retry_after
+        self.status, self.detail, self.field = status, detail, field
+        self.retry_after, self.close = retry_after, close
+
+    @property
+    def title(self) -> str:
+        """The status in words."""
+        return http.HTTPStatus(self.status).phrase
 
     def to_dict(self) -> dict[str, Any]:
         """The problem's members."""
-        title = http.HTTPStatus(self.status).phrase
-        problem = {"type": "about:blank", "title": title, "status": self.status, "detail": self.detail}
-        return problem if self.field is None else {**problem, "field": self.field}
+        problem = {
+            "type": "about:blank",
+            "title": self.title,
+            "status": self.status,
+            "detail": printable(self.detail, LONGEST_DETAIL),
+        }
+        return problem if self.field is None else {**problem, "field": printable(self.field, LONGEST_FIELD)}
 
-    def response(self) -> Response:
-        """The problem as an answer."""
-        headers = {} if self.retry_after is None else {"Retry-After": str(max(1, round(self.retry_after)))}
+    def content(self) -> bytes:
+        """The problem as JSON."""
+        return to_json(self.to_dict())
+
+    def headers(self) -> dict[str, str]:
+        """What the answer has besides."""
+        headers = {} if self.retry_after is None else {"Retry-After": str(max(1, math.ceil(self.retry_after)))}
         if self.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
-        return problem(self.to_dict(), headers)
+        if self.close:
+            headers["Connection"] = "close"
+        return headers
+
+    def response(self, headers: Mapping[str, str] | None = None) -> Response:
+        """The problem as an answer."""
+        return Response(self.content(), self.status, {**self.headers(), **(headers or {})}, media_type=MEDIA_TYPE)
 
 
-def problem(content: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
-    """Return a response of the media type application/problem+json."""
-    return Response(to_json(content), content["status"], headers, media_type="application/problem+json")
+def printable(text: str, longest: int) -> str:
+    """A text that any JSON can hold, cut if it is long: names of fields and some messages come from the client."""
+    text = text if len(text) <= longest else text[: longest - 1] + "…"
+    return text.encode(errors="replace").decode()
 
 
 def of_validation(errors: list[Any]) -> Refused:
-    """The first thing that is wrong with a request, by the name of its field."""
+    """The first thing that is wrong with a request, by the name of its field; never the value that stands there."""
     first = errors[0]
-    place = ".".join(str(part) for part in first["loc"] if part != "body")
+    place = ".".join(printable(str(part), LONGEST_FIELD) for part in first["loc"] if part != "body")
     return Refused(422, f"{place or 'the body'}: {first['msg']}", place or None)
 
 
 def add_problems(app: FastAPI) -> None:
-    """Answer every error with a problem; what is not the client's doing goes to the log, without the request's texts."""
+    """Answer every error with a problem. What nobody expected is the gate's."""
 
     def refused(_: Request, error: Exception) -> Response:
         assert isinstance(error, Refused)
@@ -75,15 +105,14 @@ def add_problems(app: FastAPI) -> None:
 
     def of_http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return problem(Refused(error.status_code, str(error.detail)).to_dict(), error.headers)
-
-    def unexpected(request: Request, error: Exception) -> Response:
-        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        return Refused(500, "the server failed at this request; its log says why").response()
+        detail = {
+            404: "there is no such path; /docs shows those that there are",
+            405: "this path has other methods",
+        }.get(error.status_code, str(error.detail))
+        return Refused(error.status_code, detail).response(error.headers)
 
     app.add_exception_handler(Refused, refused)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(ValidationError, invalid)
     app.add_exception_handler(InputError, wrong_input)
     app.add_exception_handler(HTTPException, of_http)
-    app.add_exception_handler(Exception, unexpected)

@@ -4,18 +4,67 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from seqwise.serving.batching import Batcher
+from seqwise.serving.batching import RETRY_AFTER_S, Batcher
+from seqwise.serving.observation import Observation
 from seqwise.serving.problems import Refused
 from seqwise.serving.served import Item, Served, Verb
 from seqwise.serving.settings import ServerSettings
 from seqwise.serving.tasks import open_served
 
 log = logging.getLogger("seqwise.serving")
+
+
+class Beside:
+    """The threads of what is not computed in batches, with a bounded queue before them.
+
+    Args:
+        settings: `max_streams` threads, `max_queue` calls that wait.
+    """
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self.threads = ThreadPoolExecutor(settings.max_streams, "seqwise-beside")
+        self._most, self._under_way = settings.max_streams + settings.max_queue, 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is computed or waits."""
+        return self._under_way > 0
+
+    async def run(self, function: Callable[..., Any], *arguments: Any, deadline: float) -> Any:
+        """Return what the function does.
+
+        Args:
+            function: runs in a thread.
+            arguments: of it.
+            deadline: on the event loop's clock; a function that has begun goes on after it, for nobody.
+
+        Raises:
+            Refused: too much waits already (429), or time is over (504).
+        """
+        if self._under_way >= self._most:
+            raise Refused(429, "too many requests wait already", retry_after=RETRY_AFTER_S)
+        loop = asyncio.get_running_loop()
+        future = self.threads.submit(function, *arguments)
+        self._under_way += 1
+        future.add_done_callback(lambda _: self._ended())
+        try:
+            async with asyncio.timeout(deadline - loop.time()):
+                return await asyncio.wrap_future(future)
+        except TimeoutError:
+            raise Refused(504, "there was no answer in time") from None
+
+    def _ended(self) -> None:
+        self._under_way -= 1
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        self.threads.shutdown(wait=False, cancel_futures=True)
 
 
 class Running:
@@ -25,20 +74,30 @@ class Running:
         served: the model.
         settings: of the server.
         beside: the threads of what is not computed in batches.
+        observation: the metrics.
 
     Attributes:
         served: the model.
         requests: of each verb, what a request has: with one input, and with several.
     """
 
-    def __init__(self, served: Served, settings: ServerSettings, beside: ThreadPoolExecutor) -> None:
-        self.served, self._beside = served, beside
-        batched = {name: verb.answer for name, verb in served.verbs.items() if verb.batched and not verb.streams}
-        self.batcher = Batcher(batched, settings)
+    def __init__(self, served: Served, settings: ServerSettings, beside: Beside, observation: Observation) -> None:
+        self.served, self.beside = served, beside
+        self._settings, self._observation = settings, observation
         self.requests = {
             name: (verb.request(f"{name}-one"), verb.batch_request(f"{name}-batch", settings.max_inputs))
             for name, verb in served.verbs.items()
         }
+
+    @cached_property
+    def batcher(self) -> Batcher:
+        """What computes in batches; made when it is first asked, in the event loop that it belongs to."""
+        functions = {
+            name: self._observation.watched(self.served, verb.answer)
+            for name, verb in self.served.verbs.items()
+            if verb.batched and not verb.streams
+        }
+        return Batcher(functions, self._settings, self._observation.batch(self.served.name))
 
     def verb(self, name: str) -> Verb:
         """Something that the model can be asked.
@@ -65,12 +124,23 @@ class Running:
         verb = self.verb(name)
         if verb.batched:
             return await self.batcher.submit(name, item, deadline)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._beside, verb.answer, item)
+        return await self.beside.run(verb.answer, item, deadline=deadline)
+
+    async def answers(self, name: str, items: Sequence[Item], deadline: float) -> list[Any]:
+        """Compute the answers of one request with several inputs.
+
+        Raises:
+            Refused: as `answer`.
+        """
+        verb = self.verb(name)
+        if verb.batched:
+            return await self.batcher.submit_many(name, items, deadline)
+        return [await self.answer(name, item, deadline) for item in items]
 
     async def close(self) -> None:
         """Finish what was begun."""
-        await self.batcher.close()
+        if "batcher" in self.__dict__:
+            await self.batcher.close()
 
 
 class Models(Mapping[str, Running]):
@@ -79,22 +149,58 @@ class Models(Mapping[str, Running]):
     Args:
         folders: by the name under which clients know the model.
         settings: of the server.
+        observation: the metrics.
+
+    Attributes:
+        generation: how often a model has been replaced.
+        refusals: of models whose folder has changed and cannot be used: why.
     """
 
-    def __init__(self, folders: Mapping[str, Path], settings: ServerSettings) -> None:
+    def __init__(
+        self, folders: Mapping[str, Path], settings: ServerSettings, observation: Observation | None = None
+    ) -> None:
         self.folders, self.settings = dict(folders), settings
-        self.beside = ThreadPoolExecutor(settings.max_streams, "seqwise-beside")
+        self.observation = observation or Observation()
+        self.beside = Beside(settings)
+        self.generation = 0
+        self.refusals: dict[str, str] = {}
         self._running: dict[str, Running] = {}
+        self._retired: list[Running] = []
 
     def load(self) -> None:
         """Read every folder.
 
         Raises:
             ModelFolderError: one is none, or is not served.
+            DeviceError: there is no such device.
         """
-        for name, path in self.folders.items():
-            self._running[name] = Running(open_served(name, path, self.settings), self.settings, self.beside)
-            log.info("serving %s", name)
+        for name in self.folders:
+            self._running[name] = running = self.read(name)
+            self._tell(running, serving=True)
+
+    def read(self, name: str) -> Running:
+        """Read the folder of a name, as it is now.
+
+        Raises:
+            ModelFolderError: it is none, or is not served.
+            DeviceError: there is no such device.
+        """
+        served = open_served(name, self.folders[name], self.settings)
+        return Running(served, self.settings, self.beside, self.observation)
+
+    def replace(self, name: str, running: Running) -> None:
+        """Let another model answer from now on; the one before finishes what it has begun, and is closed by `retire`."""
+        old, self._running[name] = self._running[name], running
+        self._retired.append(old)
+        self.generation += 1
+        self.refusals.pop(name, None)
+        self._tell(old, serving=False)
+        self._tell(running, serving=True)
+
+    async def retire(self) -> None:
+        """Close the models that have been replaced."""
+        while self._retired:
+            await self._retired.pop().close()
 
     def find(self, name: str | None) -> Running:
         """The model of a name; where one is served, no name is needed.
@@ -110,11 +216,21 @@ class Models(Mapping[str, Running]):
             raise Refused(404, f"there is no model of this name; there are {', '.join(self._running)}", "model")
         return found
 
+    def describe(self, name: str) -> dict[str, Any]:
+        """What GET /models tells of a model, and, where its changed folder could not be read, why."""
+        told = self._running[name].served.describe()
+        return {**told, "reload_error": self.refusals[name]} if name in self.refusals else told
+
     async def close(self) -> None:
         """Finish what was begun."""
+        await self.retire()
         for running in self._running.values():
             await running.close()
-        self.beside.shutdown(wait=False, cancel_futures=True)
+        self.beside.close()
+
+    def _tell(self, running: Running, serving: bool) -> None:
+        served = running.served
+        self.observation.serves(served.name, served.task, version_of(served), serving)
 
     def __getitem__(self, name: str) -> Running:
         return self._running[name]
@@ -124,3 +240,9 @@ class Models(Mapping[str, Running]):
 
     def __len__(self) -> int:
         return len(self._running)
+
+
+def version_of(served: Served) -> str:
+    """The sha256 of a model's configuration, which seals all of it; "" of what has none."""
+    config = getattr(served.predictor, "config", None) or {}
+    return str(config.get("sha256", ""))

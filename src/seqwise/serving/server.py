@@ -1,53 +1,168 @@
-"""From folders to a listening server: one process, or several that share the port."""
+"""From folders to a listening server: this process, or several that share the port."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
-from collections.abc import Mapping
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from socket import socket
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
+from seqwise.serving import logs
 from seqwise.serving.settings import ServerSettings
+from seqwise.serving.sockets import addresses, cannot_listen, open_sockets
 
-FOLDERS, SETTINGS = "SEQWISE_SERVE_FOLDERS", "SEQWISE_SERVE_SETTINGS"
+log = logging.getLogger("seqwise.serving")
+
+INTERRUPTED = 130
+CLOSE_S = 1  # for connections to close when all requests are answered
+Ready = Callable[[list[str]], None]
 
 
-def serve(folders: Mapping[str, Path], settings: ServerSettings) -> None:
-    """Serve until interrupted.
+def serve(folders: Mapping[str, Path], settings: ServerSettings, ready: Ready = lambda _: None) -> None:
+    """Serve until told to stop (Ctrl-C or SIGTERM): what was begun is finished then, a second signal ends it at once.
 
     Args:
         folders: of the models, by the name under which clients know them.
         settings: of the server.
+        ready: is told the addresses when the server listens.
 
     Raises:
-        ModelFolderError: one is no sound model folder; before the port is opened.
+        ModelFolderError: one is no sound model folder.
+        DeviceError: there is no such device.
+        ConfigurationError, FileError: the address cannot be listened on, or the file of keys not be used.
     """
-    from pydantic_core import to_json
+    logs.configure(settings.log_texts)
+    sockets = open_sockets(settings.host, settings.port)
+    listening = partial(ready, addresses(sockets))
+    try:
+        if settings.workers > 1:
+            from seqwise.serving.supervisor import Supervisor
 
-    # Processes are started anew by uvicorn, also after one has died: they read this.
-    os.environ[FOLDERS] = to_json({name: str(path) for name, path in folders.items()}).decode()
-    os.environ[SETTINGS] = settings.model_dump_json()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    uvicorn.run(
-        "seqwise.serving.server:application",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=settings.workers,
+            Supervisor(folders, settings, sockets, listening).run()
+        else:
+            run(folders, settings, sockets, listening)
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def run(
+    folders: Mapping[str, Path], settings: ServerSettings, sockets: Sequence[socket], ready: Callable[[], None]
+) -> None:
+    """Serve in this process.
+
+    Args:
+        folders: of the models.
+        settings: of the server.
+        sockets: that are bound.
+        ready: is called when it listens.
+
+    Raises:
+        ModelFolderError, DeviceError, ConfigurationError, FileError: as `serve`.
+    """
+    from seqwise.serving.application import create_app
+
+    if settings.threads is not None:
+        use_threads(settings.threads)
+    app = create_app(folders, settings)
+    Server(app, settings, ready).run(list(sockets))
+    if app.state.models.beside.busy:
+        # An explanation that took longer than the grace is computed for nobody; the interpreter would wait for its thread.
+        log.warning("ended before everything was finished")
+        end(0)
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which stops as a service should.
+
+    When told to stop it answers what it has begun, and refuses with 503 what comes meanwhile; then it closes. Told again it
+    ends at once.
+
+    Args:
+        app: made by `create_app`.
+        settings: of the server.
+        ready: is called when it listens.
+    """
+
+    def __init__(self, app: FastAPI, settings: ServerSettings, ready: Callable[[], None]) -> None:
+        super().__init__(configuration(app, settings))
+        self._app, self._settings, self._ready = app, settings, ready
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Begin to listen.
+
+        Raises:
+            ConfigurationError: another program was quicker.
+        """
+        try:
+            await super().startup(sockets)
+        except OSError as error:
+            raise cannot_listen(error, self._settings.host, self._settings.port) from None
+        if self.started:
+            self._ready()
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Answer what was begun, then close."""
+        until = time.monotonic() + self._settings.grace_s
+        while self._app.state.gate.in_flight and time.monotonic() < until:
+            await asyncio.sleep(0.02)
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Told to stop: answer what was begun, and no more; told again: end."""
+        if self.should_exit:
+            end(INTERRUPTED)
+        self.should_exit = True
+        if (gate := getattr(self._app.state, "gate", None)) is not None:  # there from the first request or event on
+            gate.draining = True
+
+
+def configuration(app: FastAPI, settings: ServerSettings) -> uvicorn.Config:
+    """How uvicorn is to run the application."""
+    return uvicorn.Config(
+        app,
+        http=connection_class(settings),
+        ws_max_size=settings.max_body,
+        timeout_keep_alive=settings.keep_alive_s,
+        timeout_graceful_shutdown=CLOSE_S,
         access_log=False,
+        log_config=None,
         server_header=False,
-        timeout_graceful_shutdown=round(settings.grace_s),
+        proxy_headers=False,
+        lifespan="on",
     )
 
 
-def application() -> FastAPI:
-    """The application of one process."""
-    from pydantic_core import from_json
+def connection_class(settings: ServerSettings) -> type[asyncio.Protocol]:
+    """What handles a connection: ours, or, where there is no httptools, uvicorn's own."""
+    try:
+        from seqwise.serving.connections import Connection
+    except ImportError:
+        from uvicorn.protocols.http.h11_impl import H11Protocol
 
-    from seqwise.serving.application import create_app
+        return H11Protocol
+    return partial(Connection, settings=settings)  # type: ignore[return-value]
 
-    folders = {name: Path(path) for name, path in from_json(os.environ[FOLDERS]).items()}
-    return create_app(folders, ServerSettings.model_validate_json(os.environ[SETTINGS]))
+
+def use_threads(number: int) -> None:
+    """Let whatever computes in this process do so with so many threads."""
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(number)  # read by what is not imported yet
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(number)
+
+
+def end(code: int) -> None:
+    """End the process now, whatever its threads do."""
+    logging.shutdown()
+    os._exit(code)

@@ -1,4 +1,4 @@
-"""What bounds a server, and where it listens."""
+"""What bounds a server, and where it listens: the options of `seqwise serve`, said once."""
 
 from __future__ import annotations
 
@@ -9,53 +9,52 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class ServerSettings(BaseModel):
-    """Options of `seqwise serve`; every one of them bounds something, so that a server has no unbounded part."""
+    """Options of `seqwise serve`, which makes one of each field; they bound every part of a server.
+
+    The descriptions are the help of the command line.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    host: str = Field(default="127.0.0.1", description="address to listen on; 0.0.0.0 is every one of the machine")
-    port: int = Field(default=8000, ge=0, le=65535, description="port; 0 takes a free one")
-    workers: int = Field(default=1, ge=1, le=256, description="processes, each with the models in its memory")
-    device: str = Field(default="auto", description="where the models run: auto, cpu, cuda or cuda:N")
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on; 0.0.0.0 is every one.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port; 0 takes a free one.")
+    workers: int = Field(default=1, ge=1, le=256, description="Processes, each with the models in its memory.")
+    device: str = Field(default="auto", description="Where to compute: auto, cpu, cuda or cuda:N.")
     threads: int | None = Field(
-        default=None, ge=1, description="of one process's models on the CPU; null: a share each"
+        default=None, ge=1, le=1024, description="Threads of one process's models on the CPU; else all share the cores."
     )
-    max_batch: int = Field(default=64, ge=1, description="requests computed together, at the most")
+    max_batch: int = Field(default=64, ge=1, le=65536, description="Requests computed together, at the most.")
     max_wait_ms: float = Field(
-        default=2.0, ge=0, allow_inf_nan=False, description="wait for more requests, where they come densely"
+        default=2.0, ge=0, le=1000, allow_inf_nan=False, description="Wait for more of them where they come densely."
     )
-    max_queue: int = Field(default=1024, ge=1, description="requests of a model that wait; more are refused with 429")
-    max_length: int = Field(default=10_000, ge=1, description="characters of a text, or steps of frames")
+    max_queue: int = Field(default=128, ge=1, description="Requests of a model that wait; more get 429.")
+    max_length: int = Field(default=10_000, ge=1, description="Characters of a text, or steps of frames.")
     on_long: Literal["refuse", "truncate"] = Field(
-        default="refuse", description="what is done with longer ones: refused with 413, or the beginning is read"
+        default="refuse", description="Longer ones: refuse (413), or truncate: the beginning is read."
     )
-    max_body: int = Field(default=8 * 2**20, ge=1, description="bytes of a request's body; larger ones get 413")
-    max_inputs: int = Field(default=1024, ge=1, description="inputs of one batch_predict request")
+    max_body: int = Field(default=8 * 2**20, ge=1, description="Bytes of a request; larger ones get 413.")
+    max_inputs: int = Field(default=1024, ge=1, description="Inputs of one batch_predict request.")
+    max_connections: int = Field(default=4096, ge=1, description="Open connections of a process; more get 503.")
     timeout_s: float = Field(
-        default=30.0, gt=0, allow_inf_nan=False, description="seconds until a request that has no answer gets 504"
+        default=30.0, gt=0, allow_inf_nan=False, description="Seconds until a request without an answer gets 504."
     )
+    read_timeout_s: float = Field(
+        default=30.0, gt=0, allow_inf_nan=False, description="Seconds in which a request must have come; else 408."
+    )
+    keep_alive_s: int = Field(default=15, ge=1, description="Seconds that a connection stays open without a request.")
     grace_s: float = Field(
-        default=30.0,
-        ge=0,
-        allow_inf_nan=False,
-        description="seconds in which a server that stops finishes what it began",
+        default=30.0, ge=0, allow_inf_nan=False, description="Seconds to finish what was begun when told to stop."
     )
-    max_streams: int = Field(default=16, ge=1, description="generations and explanations computed at a time")
-    max_sessions: int = Field(default=1000, ge=1, description="streams whose state is kept, of each process")
+    max_streams: int = Field(default=16, ge=1, le=1024, description="Generations and explanations at a time.")
+    max_sessions: int = Field(default=1000, ge=1, description="Sessions of a process; more get 429.")
     session_idle_s: float = Field(
-        default=600.0,
-        gt=0,
-        allow_inf_nan=False,
-        description="seconds after which a session that nobody uses is forgotten",
+        default=600.0, gt=0, allow_inf_nan=False, description="Seconds until an unused session is forgotten."
     )
-    api_key_file: Path | None = Field(
-        default=None, description="file of keys, one a line, of which a request shows one"
+    api_key_file: Path | None = Field(default=None, description="Keys, one a line; a request shows one of them.")
+    cors_origin: tuple[str, ...] = Field(
+        default=(), description="Origin of other pages that may ask; may be repeated. None by default."
     )
-    cors_origins: tuple[str, ...] = Field(
-        default=(), description="pages of other origins that may ask; none by default"
-    )
-    reload_on_change: bool = Field(
-        default=False, description="a model folder that changed is loaded in place of the old"
-    )
-    log_texts: bool = Field(default=False, description="write the inputs of requests into the log")
-    page: bool = Field(default=True, description="whether there is the web page")
+    reload_on_change: bool = Field(default=False, description="Load a model folder again when it has changed.")
+    quiet: bool = Field(default=False, description="Log no line for every request.")
+    log_texts: bool = Field(default=False, description="Write the requests' bodies into the log.")
+    no_page: bool = Field(default=False, description="Serve the API without the web page.")

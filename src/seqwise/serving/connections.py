@@ -1,0 +1,143 @@
+"""HTTP connections with bounds: how many there are, how long a request may take to come, and how large its head may be.
+
+What uvicorn does not bound itself: a client that connects and says nothing, sends its request byte by byte, sends headers
+without end, or does not read its answer. A client that goes away has the task of its request cancelled, so that nothing is
+computed for nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from seqwise.serving.problems import Refused
+from seqwise.serving.settings import ServerSettings
+
+MOST_HEAD = 65_536  # bytes of request line and headers, beyond what comes with the first packet
+LINGER_S = 1.0  # for a client to read why it is refused, before the connection is cut
+
+
+class Connection(HttpToolsProtocol):
+    """One connection of a client.
+
+    Attributes:
+        task: that answers the request under way, and is cancelled when the client goes.
+        lost: whether the client has gone.
+    """
+
+    def __init__(self, *arguments: Any, settings: ServerSettings, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.task: asyncio.Task[Any] | None = None
+        self.lost = False
+        self._settings = settings
+        self._head_bytes = 0
+        self._partial = self._in_head = self._ended = False
+        self._rest_timer: asyncio.TimerHandle | None = None
+        self._stuck_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Refuse it if there are too many; else wait for a request, for a while."""
+        super().connection_made(transport)
+        if len(self.connections) > self._settings.max_connections:
+            self._refuse(Refused(503, "the server has as many connections as it takes", retry_after=1))
+            return
+        self._rest_timer = self.loop.call_later(self._settings.read_timeout_s, self._too_slow)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop what is done for the client that has gone."""
+        super().connection_lost(exc)
+        self.lost = True
+        self._stop_rest_timer()
+        if self._stuck_timer is not None:
+            self._stuck_timer.cancel()
+        if self.task is not None:
+            self.task.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, and see to it that the rest comes too."""
+        if self._ended:
+            return
+        was_in_head = self._in_head
+        super().data_received(data)
+        if not self._partial:
+            if self._rest_timer is not None:
+                self._stop_rest_timer()
+        elif self.transport.get_protocol() is self:  # no WebSocket by now
+            if self._rest_timer is None:
+                self._rest_timer = self.loop.call_later(self._settings.read_timeout_s + LINGER_S, self._too_slow)
+            if was_in_head and self._in_head:
+                self._head_bytes += len(data)
+                if self._head_bytes > MOST_HEAD:
+                    self._refuse(Refused(431, "the request's headers are too large"))
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self._partial = self._in_head = True
+        self.scope["seqwise.connection"] = self  # type: ignore[typeddict-unknown-key]
+
+    def on_headers_complete(self) -> None:
+        """Its head is there."""
+        self._in_head, self._head_bytes = False, 0
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """All of it is there."""
+        self._partial = False
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP."""
+        self._refuse(Refused(400, "this is no sound HTTP request"))
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that nothing has come on for a while."""
+        super().timeout_keep_alive_handler()
+        self.loop.call_later(LINGER_S, self.transport.abort)  # a client that reads nothing never lets it close
+
+    def pause_writing(self) -> None:
+        """The client reads more slowly than it is answered: it has so long."""
+        super().pause_writing()
+        if self._stuck_timer is None:
+            self._stuck_timer = self.loop.call_later(self._settings.timeout_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It has read on."""
+        super().resume_writing()
+        if self._stuck_timer is not None:
+            self._stuck_timer.cancel()
+            self._stuck_timer = None
+
+    def _too_slow(self) -> None:
+        self._rest_timer = None
+        if self._in_head or not self._partial:
+            self._refuse(Refused(408, "the request did not come in time"))
+        else:  # of its body; the request has had its answer by now
+            self.transport.abort()
+
+    def _refuse(self, refused: Refused) -> None:
+        """Answer with a problem whatever comes on this connection, and end it."""
+        self._ended = True
+        self._stop_rest_timer()
+        if self.transport.is_closing():
+            return
+        content = refused.content()
+        head = [
+            f"HTTP/1.1 {refused.status} {refused.title}",
+            "content-type: application/problem+json",
+            f"content-length: {len(content)}",
+            "connection: close",
+            *(f"{name}: {value}" for name, value in refused.headers().items()),
+        ]
+        self.transport.write("\r\n".join([*head, "", ""]).encode() + content)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        # Closed at once, with something unread, the client would see a reset in place of the answer.
+        self.loop.call_later(LINGER_S, self.transport.abort)
+
+    def _stop_rest_timer(self) -> None:
+        if self._rest_timer is not None:
+            self._rest_timer.cancel()
+            self._rest_timer = None

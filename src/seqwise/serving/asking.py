@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -12,6 +13,8 @@ from pydantic_core import from_json, to_json
 from starlette.responses import Response
 
 from seqwise.errors import InputError
+from seqwise.serving.event_stream import EventStream
+from seqwise.serving.gate import INPUTS, MODEL
 from seqwise.serving.problems import Refused, of_validation
 from seqwise.serving.registry import Models, Running
 from seqwise.serving.served import Served
@@ -28,6 +31,8 @@ def add_verbs(app: FastAPI, models: Models) -> None:
             app.add_api_route(f"/{name}", _one(models, name), methods=["POST"], name=name)
     if any("predict" in running.served.verbs for running in models.values()):
         app.add_api_route("/batch_predict", _several(models), methods=["POST"], name="batch_predict")
+    if any("generate" in running.served.verbs for running in models.values()):
+        app.add_api_route("/generate", _drawn(models), methods=["POST"], name="generate")
 
 
 def _one(models: Models, name: str) -> Callable[[Request], Awaitable[Response]]:
@@ -47,6 +52,7 @@ def _several(models: Models) -> Callable[[Request], Awaitable[Response]]:
         running, body = await read_body(models, request)
         verb = running.verb("predict")
         asked: Any = valid(running.requests["predict"][1], body, running.served)
+        request.scope[INPUTS] = len(asked.inputs)
         items = []
         for place, given in enumerate(asked.inputs):
             try:
@@ -55,9 +61,29 @@ def _several(models: Models) -> Callable[[Request], Awaitable[Response]]:
                 raise within(refused, f"inputs.{place}", verb.input) from None
             except InputError as error:
                 raise Refused(422, f"inputs.{place}: {error}", f"inputs.{place}") from None
-        until = deadline(models)
-        answers = await asyncio.gather(*(running.answer("predict", item, until) for item in items))
+        answers = await running.answers("predict", items, deadline(models))
         return Response(to_json({"model": running.served.name, "predictions": answers}), media_type="application/json")
+
+    return ask
+
+
+def _drawn(models: Models) -> Callable[[Request], Awaitable[Response]]:
+    async def ask(request: Request) -> Response:
+        running, body = await read_body(models, request)
+        verb = running.verb("generate")
+        asked: Any = valid(running.requests["generate"][0], body, running.served)
+        item, name = verb.read(asked, asked), running.served.name
+        pieces = models.beside.draw(partial(verb.answer, item), deadline(models))
+        try:
+            first = piece = await pieces.next()  # what is wrong with the request comes before any event
+            if asked.stream:
+                return EventStream(pieces, first, name)
+            while piece is not None:
+                piece = await pieces.next()
+        except BaseException:  # above all that the client has gone
+            pieces.leave()
+            raise
+        return Response(to_json({"model": name, **pieces.whole}), media_type="application/json")
 
     return ask
 
@@ -92,7 +118,9 @@ async def read_body(models: Models, request: Request) -> tuple[Running, dict[str
     name = body.get("model")
     if name is not None and not isinstance(name, str):
         raise Refused(422, "model is the name of a model", "model")
-    return models.find(name), body
+    running = models.find(name)
+    request.scope[MODEL] = running.served.name
+    return running, body
 
 
 def valid(kind: Any, body: dict[str, Any], served: Served) -> Any:

@@ -11,24 +11,23 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from seqwise.data.chords import Chord, checked_piece
+from seqwise.data.chords import Chord
 from seqwise.errors import ConfigurationError, DataError
 from seqwise.prediction.folder import FolderContent
+from seqwise.prediction.generator_drawing import DrawingGenerator
 from seqwise.prediction.restoring import open_model
-from seqwise.prediction.sampling import Joining, Sampling, choose, draw
+from seqwise.prediction.sampling import Joining, Sampling
 from seqwise.text.vocabulary import EOS, UNK
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from seqwise.models.generator import GeneratorState
     from seqwise.models.generator_saved import SavedGenerator
 
 TOGETHER = 256  # sequences side by side
-SILENT = -1  # in the place of a pitch
 
 
-class GeneratorPredictor:
+class GeneratorPredictor(DrawingGenerator):
     """A generator that answers.
 
     Attributes:
@@ -52,16 +51,6 @@ class GeneratorPredictor:
         """
         content, model = open_model(path, device, "SequenceGenerator", "a generator of sequences")
         return cls(content, model)
-
-    @property
-    def condition(self) -> str:
-        """What sequences are made from: "class", "vector" or "none"."""
-        return self.features.model.condition
-
-    @property
-    def makes_chords(self) -> bool:
-        """Whether a step is a chord; otherwise it is a symbol."""
-        return self.features.pipeline is None
 
     @property
     def classes(self) -> list[Any]:
@@ -182,13 +171,9 @@ class GeneratorPredictor:
             DataError: the model makes no chords, or the seed has a pitch that it does not have.
             ConfigurationError: top-k or top-p of independent pitches.
         """
-        if not self.makes_chords:
-            raise DataError("this model makes texts, not chords")
         sampling, count = sampling or Sampling(), self._count(conditions, count)
-        if self.features.model.head == "independent" and (sampling.top_k is not None or sampling.top_p < 1):
-            raise ConfigurationError("top-k and top-p choose among notes of a chain, and these pitches are independent")
-        coded = self.features.encode_conditions(conditions, count)
-        known = self.features.encode_chords([checked_piece(seed, "the seed")])[0] if len(seed) else None
+        self._check_chords(sampling)
+        coded, known = self.features.encode_conditions(conditions, count), self._known(seed)
         pieces = []
         for begin in range(0, count, TOGETHER):
             size = min(TOGETHER, count - begin)
@@ -201,22 +186,6 @@ class GeneratorPredictor:
         pieces = Joining(self.features.pipeline.settings.unit, begins=True)
         return "".join(map(pieces.next, self.features.pipeline.vocabulary.decode(symbols)))
 
-    @property
-    def _device(self) -> Any:
-        return next(self.network.parameters()).device
-
-    def _begin(self, coded: np.ndarray | None, count: int) -> GeneratorState:
-        import torch
-
-        given = None if coded is None else torch.from_numpy(coded).to(self._device)
-        with torch.no_grad():
-            return self.network.begin(given, count)
-
-    def _full(self, count: int, value: int) -> Tensor:
-        import torch
-
-        return torch.full((count,), value, dtype=torch.int64, device=self._device)
-
     def _draw_symbols(
         self,
         coded: np.ndarray | None,
@@ -226,92 +195,17 @@ class GeneratorPredictor:
         guidance: float,
         seeds: range,
     ) -> list[list[int]]:
-        import torch
-
-        randoms = [np.random.default_rng((sampling.seed, number)) for number in seeds]
-        if guidance:  # a second row for each, which does not know the condition
-            assert coded is not None
-            coded = np.concatenate([coded, np.full_like(coded, np.nan if coded.dtype.kind == "f" else 0)])
-        rows = count * (2 if guidance else 1)
-        state = self._begin(coded, rows)
-        symbols = self._full(rows, EOS)
-        for symbol in given:
-            _, state = self.network.step(symbols, state)
-            symbols = self._full(rows, symbol)
         drawn: list[list[int]] = [[] for _ in range(count)]
-        alive = set(range(count))
-        for _ in range(sampling.max_tokens):
-            outputs, state = self.network.step(symbols, state)
-            with torch.no_grad():
-                logs = self.network.log_probabilities(outputs).double().cpu().numpy()
-            if guidance:
-                logs = logs[:count] + guidance * (logs[:count] - logs[count:])
-            chosen = np.full(count, EOS)
-            for row in sorted(alive):
-                chosen[row] = draw(logs[row], sampling, randoms[row])
-                if chosen[row] == EOS:
-                    alive.discard(row)
-                else:
-                    drawn[row].append(int(chosen[row]))
-            if not alive:
-                break
-            symbols = torch.from_numpy(np.tile(chosen, rows // count)).to(self._device)
+        for chosen in self._symbols(coded, count, given, sampling, guidance, seeds):
+            for row, symbol in chosen.items():
+                drawn[row].append(symbol)
         return drawn
 
     def _draw_chords(
         self, coded: np.ndarray | None, count: int, known: np.ndarray | None, sampling: Sampling, seeds: range
     ) -> list[list[Chord]]:
-        import torch
-
-        randoms = [np.random.default_rng((sampling.seed, number)) for number in seeds]
-        state = self._begin(coded, count)
-        notes = torch.full((count, 1), SILENT, dtype=torch.int64, device=self._device)
-        read = self.network.inputs_of(notes, first=True)
-        for row in [] if known is None else known:
-            _, state = self.network.step(read, state)
-            chord = torch.from_numpy(row).to(self._device).expand(count, -1)
-            read = self.network.inputs_of(chord)
-        pieces: list[list[Chord]] = [[] for _ in range(count)]
-        lowest = self.features.model.lowest
-        for _ in range(sampling.max_tokens):
-            outputs, state = self.network.step(read, state)
-            notes = self._draw_notes(outputs, sampling, randoms)
-            for piece, row in zip(pieces, notes.tolist(), strict=True):
-                piece.append([pitch + lowest for pitch in row if pitch >= 0])
-            read = self.network.inputs_of(notes)
-        return pieces
-
-    def _draw_notes(self, outputs: Tensor, sampling: Sampling, randoms: Sequence[np.random.Generator]) -> Tensor:
-        """A chord for each row of (B, H), (B, notes)."""
-        import torch
-
-        from seqwise.models.chord_heads import IndependentPitches
-
-        head, count = self.network.head, len(randoms)
-        assert head is not None
-        if isinstance(head, IndependentPitches):
-            with torch.no_grad():
-                odds = head.logits(outputs).double().cpu().numpy()
-            rolls = [_sounding(row, sampling, random) for row, random in zip(odds, randoms, strict=True)]
-            wide = max(1, max(map(len, rolls)))
-            listed = np.full((count, wide), SILENT, np.int64)
-            for chord, pitches in zip(listed, rolls, strict=True):
-                chord[: len(pitches)] = pitches
-            return torch.from_numpy(listed).to(self._device)
-        notes = torch.empty((count, 0), dtype=torch.int64, device=self._device)
-        alive = set(range(count))
-        while alive:
-            with torch.no_grad():
-                logs = head.next_note(outputs, notes).double().cpu().numpy()
-            chosen = np.full(count, SILENT, np.int64)
-            for row in sorted(alive):
-                pitch = choose(logs[row], sampling, randoms[row])
-                if pitch == head.pitches:
-                    alive.discard(row)
-                else:
-                    chosen[row] = pitch
-            notes = torch.cat([notes, torch.from_numpy(chosen).to(self._device)[:, None]], 1)
-        return notes
+        steps = list(self._chords(coded, count, known, sampling, seeds))
+        return [[chords[row] for chords in steps] for row in range(count)]
 
     def _search_states(self, coded: np.ndarray | None, count: int) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """States with the sequences first, and what stays."""
@@ -331,38 +225,12 @@ class GeneratorPredictor:
         wide[:, UNK] = -torch.inf
         return wide, None, tuple(part.transpose(0, 1) for part in after.states)
 
-    def _prompt(self, prompt: str) -> list[int]:
-        assert self.features.pipeline is not None
-        if not isinstance(prompt, str):
-            raise DataError(f"a prompt is a text, not {prompt!r:.40}")
-        symbols = self.features.pipeline.encode_stream([prompt])[:-1].tolist() if prompt else []
-        if UNK in symbols:
-            tokens = self.features.pipeline.tokenizer.running(prompt)
-            raise DataError(f"the prompt has a symbol that the model has not learned: {tokens[symbols.index(UNK)]!r}")
-        return symbols
-
     def _count(self, conditions: Any, count: int | None) -> int:
         size = count if conditions is None else len(conditions)
         if size is None or size < 1 or (count is not None and count != size):
             raise ConfigurationError(f"at least one sequence is drawn, one for each condition, not {count}")
         return size
 
-    def _check_guidance(self, guidance: float) -> None:
-        if not 0 <= guidance < 100:
-            raise ConfigurationError(f"guidance is a number from 0 on, not {guidance}")
-        if guidance and (self.condition == "none" or not self.features.model.condition_dropout):
-            raise ConfigurationError(
-                "guidance needs a model that was trained with a condition and model.condition_dropout above 0"
-            )
-
 
 def _part(coded: np.ndarray | None, begin: int) -> np.ndarray | None:
     return None if coded is None else coded[begin : begin + TOGETHER]
-
-
-def _sounding(odds: np.ndarray, sampling: Sampling, random: np.random.Generator) -> list[int]:
-    """The pitches that sound, drawn each by itself from log-odds (P,)."""
-    if sampling.temperature == 0:
-        return np.flatnonzero(odds > 0).tolist()
-    # u < sigmoid(x) where a logistic variable is below x: no overflow, whatever the temperature.
-    return np.flatnonzero(random.logistic(size=len(odds)) < odds / sampling.temperature).tolist()

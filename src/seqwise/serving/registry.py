@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from seqwise.serving.batching import RETRY_AFTER_S, Batcher
+from seqwise.serving.batching import Batcher
+from seqwise.serving.beside import Beside
 from seqwise.serving.observation import Observation
 from seqwise.serving.problems import Refused
 from seqwise.serving.served import Item, Served, Verb
@@ -18,53 +17,6 @@ from seqwise.serving.settings import ServerSettings
 from seqwise.serving.tasks import open_served
 
 log = logging.getLogger("seqwise.serving")
-
-
-class Beside:
-    """The threads of what is not computed in batches, with a bounded queue before them.
-
-    Args:
-        settings: `max_streams` threads, `max_queue` calls that wait.
-    """
-
-    def __init__(self, settings: ServerSettings) -> None:
-        self.threads = ThreadPoolExecutor(settings.max_streams, "seqwise-beside")
-        self._most, self._under_way = settings.max_streams + settings.max_queue, 0
-
-    @property
-    def busy(self) -> bool:
-        """Whether something is computed or waits."""
-        return self._under_way > 0
-
-    async def run(self, function: Callable[..., Any], *arguments: Any, deadline: float) -> Any:
-        """Return what the function does.
-
-        Args:
-            function: runs in a thread.
-            arguments: of it.
-            deadline: on the event loop's clock; a function that has begun goes on after it, for nobody.
-
-        Raises:
-            Refused: too much waits already (429), or time is over (504).
-        """
-        if self._under_way >= self._most:
-            raise Refused(429, "too many requests wait already", retry_after=RETRY_AFTER_S)
-        loop = asyncio.get_running_loop()
-        future = self.threads.submit(function, *arguments)
-        self._under_way += 1
-        future.add_done_callback(lambda _: self._ended())
-        try:
-            async with asyncio.timeout(deadline - loop.time()):
-                return await asyncio.wrap_future(future)
-        except TimeoutError:
-            raise Refused(504, "there was no answer in time") from None
-
-    def _ended(self) -> None:
-        self._under_way -= 1
-
-    def close(self) -> None:
-        """Begin nothing more."""
-        self.threads.shutdown(wait=False, cancel_futures=True)
 
 
 class Running:

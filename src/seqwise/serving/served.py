@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
@@ -39,12 +39,12 @@ class Item(NamedTuple):
     Attributes:
         value: what the predictor reads.
         length: in steps, or what is proportional to it: items of near-equal length are computed together.
-        options: items of other options are never computed together.
+        options: hashable; items of other options are never computed together.
     """
 
     value: Any
     length: int
-    options: Hashable = None
+    options: Any = None
 
 
 @dataclass(frozen=True)

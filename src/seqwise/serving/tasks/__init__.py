@@ -12,8 +12,13 @@ from seqwise.serving.settings import ServerSettings
 
 HOMES = {
     "classify": "classification:ServedClassifier",
+    "forecast": "forecasting:ServedForecaster",
+    "generate": "generation:ServedGenerator",
     "lm": "language:ServedLanguageModel",
+    "regress": "regression:ServedRegressor",
     "tag": "tagging:ServedTagger",
+    "transcribe": "transcription:ServedTranscriber",
+    "translate": "translation:ServedTranslator",
 }
 """Tasks and their classes."""
 

@@ -10,7 +10,7 @@ from saved_toy import CLASSES, TEXTS, forge, save_toy, toy_labels
 
 from seqwise.errors import DataError, DeviceError, ModelFolderError
 from seqwise.models import logits_of, softmax
-from seqwise.prediction import Decisions, Predictor, resolve_device
+from seqwise.prediction import Decisions, Predictor, read_folder, resolve_device
 
 ARCHITECTURES = ["wide_deep", "recurrent", "linear"]
 
@@ -134,3 +134,32 @@ def test_loading_to_a_device_that_is_not_there_is_a_device_error(tmp_path):
     save_toy(tmp_path)
     with pytest.raises(DeviceError, match="no CUDA device is available: use --device cpu or auto"):
         Predictor.load(tmp_path, device="cuda")
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_packed_weights_give_the_same_answers_to_rounding(tmp_path, architecture):
+    save_toy(tmp_path, architecture=architecture, num_layers=2)
+    expected, packed = Predictor.load(tmp_path), Predictor.load(tmp_path, "cpu", packed=True)
+    np.testing.assert_allclose(packed.predict_proba(TEXTS), expected.predict_proba(TEXTS), rtol=1e-5)
+    assert packed.predict(TEXTS) == expected.predict(TEXTS)
+    for name, tensor in expected._model.module.state_dict().items():
+        torch.testing.assert_close(packed._model.module.state_dict()[name], tensor, rtol=0, atol=0)
+
+
+def test_packed_weights_answer_without_torch(tmp_path):
+    save_toy(tmp_path)
+    code = (
+        "import sys; from seqwise.prediction import Predictor; "
+        f"found = Predictor.load({str(tmp_path)!r}, 'cpu', packed=True).predict(['the cat']); "
+        "assert len(found) == 1 and 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_damage_is_found_in_packed_weights_too(tmp_path):
+    save_toy(tmp_path)
+    settings = read_folder(tmp_path).settings
+    settings["model"]["hidden_size"] = 4
+    forge(tmp_path, config={"settings": settings})
+    with pytest.raises(ModelFolderError, match="has the shape"):
+        Predictor.load(tmp_path, "cpu", packed=True)

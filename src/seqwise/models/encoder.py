@@ -5,15 +5,13 @@ Axis letters: B batch, T steps, D input features, H hidden units, W width of an 
 
 from __future__ import annotations
 
-import re
-
 import torch
 from torch import Tensor, nn
 
 from seqwise.cells import LIBRARY
 from seqwise.errors import ConfigurationError
 from seqwise.layers import Recurrent
-from seqwise.models.encoder_settings import EncoderSettings
+from seqwise.models.encoder_settings import EncoderSettings, current_name
 from seqwise.models.initialisation import initialise_recurrent
 from seqwise.models.transformer import Cache, TransformerEncoder, reordered
 
@@ -21,13 +19,6 @@ __all__ = ["Encoder", "EncoderSettings", "State", "current_name"]
 
 State = tuple[Tensor, ...]
 """Of a causal encoder: every state of the cell, (layers, B, H) each; of a Transformer its `Cache`."""
-
-_WITHOUT_ENCODER = re.compile(r"((?:^|\.)recurrent)\.(?=weight_|bias_|vector_|cell_id)")
-
-
-def current_name(name: str) -> str:
-    """The name that a weight of recurrent layers has had since they are part of an `Encoder`."""
-    return _WITHOUT_ENCODER.sub(r"\1.layers.", name)
 
 
 class Encoder(nn.Module):
@@ -97,7 +88,7 @@ class Encoder(nn.Module):
         if states is not None:
             raise ConfigurationError("a Transformer has no states to begin with: give it another first step instead")
         outputs = self.layers(x, lengths)
-        return outputs, outputs[torch.arange(len(x), device=x.device), (lengths - 1).clamp(min=0)]
+        return outputs, outputs[torch.arange(x.shape[0], device=x.device), (lengths - 1).clamp(min=0)]
 
     def start(self, batch: int) -> State:
         """The state before the first step of B sequences: zeros, or an empty cache."""

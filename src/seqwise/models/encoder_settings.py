@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -12,6 +13,13 @@ from seqwise.errors import nearest
 OF_RECURRENT_LAYERS = ("cell", "recurrent_dropout", "zoneout", "backend")
 OF_TRANSFORMERS = ("heads", "context")
 """What the other one has no use for."""
+
+_WITHOUT_ENCODER = re.compile(r"((?:^|\.)recurrent)\.(?=weight_|bias_|vector_|cell_id)")
+
+
+def current_name(name: str) -> str:
+    """The name that a weight of recurrent layers has had since they are part of an `Encoder`."""
+    return _WITHOUT_ENCODER.sub(r"\1.layers.", name)
 
 
 def _known_cell(name: str) -> str:

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import re
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqwise.errors import DeviceError
 
 if TYPE_CHECKING:
     import torch
+
+_CUDA_FILES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/nvhost-gpu", "/dev/dxg", "/dev/kfd")
+"""Without all of them a Linux has no device that PyTorch calls cuda."""
+
+
+def is_processor(name: str) -> bool:
+    """Whether a name means the processor; torch, which takes a second to import, is asked only where there may be CUDA."""
+    if name != "auto":
+        return name == "cpu"
+    if "torch" not in sys.modules and sys.platform == "linux" and not any(map(Path.exists, map(Path, _CUDA_FILES))):
+        return True
+    return resolve_device(name).type == "cpu"
 
 
 def resolve_device(name: str = "auto") -> torch.device:

@@ -53,18 +53,20 @@ class Predictor(StreamingClassifier):
         self._model = model
 
     @classmethod
-    def load(cls, path: str | Path, device: str = "auto") -> Self:
+    def load(cls, path: str | Path, device: str = "auto", *, packed: bool = False) -> Self:
         """Read a model folder.
 
         Args:
             path: of the folder.
             device: "auto", "cpu", "cuda" or "cuda:N".
+            packed: on the processor, answers of usual models come from packed weights: sooner, above all the first one and
+                those to a few texts, and without importing torch; they are those of the module to rounding.
 
         Raises:
             ModelFolderError: it is not a sound model folder, or not that of a text classifier.
             DeviceError: there is no such device.
         """
-        content, model = open_model(path, device, "SequenceClassifier", "a classifier of texts")
+        content, model = open_model(path, device, "SequenceClassifier", "a classifier of texts", packed=packed)
         return cls(content, model)
 
     def predict_proba(self, texts: Iterable[Any], batch_size: int = 256) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from seqwise.errors import ConfigurationError, InputError, ModelFolderError
 from seqwise.prediction.decisions import Decisions
-from seqwise.prediction.device import resolve_device
+from seqwise.prediction.device import is_processor, resolve_device
 from seqwise.prediction.folder import CONFIG, WEIGHTS, FolderContent, read_folder
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ class RestoredModel(Protocol):
         """The module, weights included once `restore` has returned it."""
 
 
-def open_model(path: str | Path, device: str, estimator: str, what: str) -> tuple[FolderContent, Any]:
+def open_model(
+    path: str | Path, device: str, estimator: str, what: str, *, packed: bool = False
+) -> tuple[FolderContent, Any]:
     """Read a model folder and put its model on a device.
 
     Args:
@@ -30,6 +32,7 @@ def open_model(path: str | Path, device: str, estimator: str, what: str) -> tupl
         device: "auto", "cpu", "cuda" or "cuda:N".
         estimator: that the model must be of.
         what: such a model, in words, with its article.
+        packed: of a classifier on the processor: packs the weights, where the model is a usual one; see `models.packed`.
 
     Returns:
         What the folder holds, and what `seqwise.models` builds from it.
@@ -46,10 +49,31 @@ def open_model(path: str | Path, device: str, estimator: str, what: str) -> tupl
 
         check_decisions(content)
         return content, open_exported(content, device)
+    if packed and is_processor(device) and (model := _packed(content)) is not None:
+        check_decisions(content)
+        return content, model
     target = resolve_device(device)
     model = restore(content)
     model.module.to(target)
     return content, model
+
+
+def _packed(content: FolderContent) -> Any:
+    """The model with packed weights, without torch; None where there is anything that `restore` should look at."""
+    from seqwise.models.packed import pack
+
+    if content.config["estimator"] != "SequenceClassifier":
+        return None
+    try:
+        return pack(
+            content.settings,
+            content.vocabulary,
+            content.weights,
+            len(content.classes),
+            lambda: restore(content).module,
+        )
+    except (InputError, ValueError, TypeError, KeyError, AttributeError):
+        return None  # which finds the same fault, and says where
 
 
 def restore(content: FolderContent) -> RestoredModel:

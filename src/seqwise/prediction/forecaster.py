@@ -31,10 +31,12 @@ class StreamState(NamedTuple):
     Attributes:
         network: the state of the module.
         recent: the last values as they came, (B, steps, D), at most `difference` of them.
+        steps: that have been read.
     """
 
     network: Any
     recent: np.ndarray
+    steps: int = 0
 
 
 class ForecasterPredictor(Streaming):
@@ -181,7 +183,7 @@ class ForecasterPredictor(Streaming):
         lag = self.scale.difference
         recent = np.concatenate([state.recent, values[:, None]], axis=1)
         if recent.shape[1] <= lag:
-            return StreamState(state.network, recent), np.full((batch, size), np.nan)
+            return StreamState(state.network, recent, state.steps + 1), np.full((batch, size), np.nan)
         read = ((values - recent[:, 0] if lag else values) - self.scale.mean) / self.scale.deviation
         if self.known is not None:
             width = len(self.known.names)
@@ -193,7 +195,7 @@ class ForecasterPredictor(Streaming):
         forecast = said.double().cpu().numpy() * self.scale.deviation + self.scale.mean
         recent = recent[:, recent.shape[1] - lag :]
         # The difference of the next step is taken from what is the oldest of these then.
-        return StreamState(network, recent), forecast + recent[:, 0] if lag else forecast
+        return StreamState(network, recent, state.steps + 1), forecast + recent[:, 0] if lag else forecast
 
     def _growing(self) -> dict[str, int]:
         return {**super()._growing(), "recent": 1}

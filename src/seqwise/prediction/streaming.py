@@ -214,6 +214,26 @@ class StreamingLanguageModel(Streaming):
         state = self._read(state, symbols_of(self.pipeline, x))
         return state, state.answer
 
+    def read(self, state: Stream, x: Any) -> tuple[Stream, list[tuple[str, float]]]:
+        """Read on, and say how probable what was read had been.
+
+        Args:
+            state: as for `step`.
+            x: as for `step`.
+
+        Returns:
+            The state, and each symbol of x with its log P given all before it, in nats.
+
+        Raises:
+            DataError: it is no text.
+        """
+        symbols = symbols_of(self.pipeline, x)
+        said: list[float] = []
+        for symbol in symbols:
+            said.append(float(state.answer[symbol - 1]))
+            state = self._read(state, [symbol])
+        return state, list(zip(self.pipeline.vocabulary.decode(symbols), said, strict=True))
+
     def _read(self, state: Stream, symbols: list[int]) -> Stream:
         network, steps, answer = state.network, state.steps, state.answer
         for symbol in symbols:

@@ -23,6 +23,7 @@ from seqwise.serving.observation import MEDIA_TYPE, Observation
 from seqwise.serving.page import add_card, add_page
 from seqwise.serving.problems import add_problems
 from seqwise.serving.registry import Models
+from seqwise.serving.session_routes import add_sessions
 from seqwise.serving.settings import ServerSettings
 from seqwise.serving.watching import Watcher
 
@@ -52,6 +53,7 @@ def create_app(folders: Mapping[str, Path], settings: ServerSettings) -> FastAPI
             watcher.start()
         yield
         watcher.stop()
+        await sessions.close()
         await models.close()
         if request_log is not None:
             request_log.close()
@@ -76,6 +78,7 @@ def create_app(folders: Mapping[str, Path], settings: ServerSettings) -> FastAPI
         )
     add_problems(app)
     add_verbs(app, models)
+    sessions = add_sessions(app, models)
 
     @app.get("/models", summary="The models that are served")
     async def list_models() -> dict[str, Any]:

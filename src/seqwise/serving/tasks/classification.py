@@ -58,7 +58,7 @@ class ServedClassifier(Served):
 
     @classmethod
     def _load(cls, path: Path, settings: ServerSettings) -> Predictor:
-        return Predictor.load(path, settings.device)
+        return Predictor.load(path, settings.device, packed=True)
 
     def _verbs(self) -> dict[str, Verb]:
         predictor = self.predictor
@@ -126,6 +126,11 @@ class ServedClassifier(Served):
         # Only the network sees the batch: decisions are those of each row, as its client asked for them.
         own = self.predictor.decisions
         calibrated = self.predictor.calibrated(together([item.value[0] for item in items]))
+        if all(item.value[1] is None for item in items):
+            probabilities = own.corrected(calibrated)
+            return [
+                self._written(row, chosen) for row, chosen in zip(probabilities, own.decide(probabilities), strict=True)
+            ]
         answers = []
         for item, row in zip(items, calibrated, strict=True):
             decisions = item.value[1] or own

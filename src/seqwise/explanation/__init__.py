@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from seqwise.explanation.answers import Explanation, Neighbour, StateTrace, Token
     from seqwise.explanation.explaining import METHODS, explain
-    from seqwise.explanation.nearest import nearest
+    from seqwise.explanation.neighbours import nearest
     from seqwise.explanation.page import explanation_page
     from seqwise.explanation.states import trace
 
@@ -35,7 +35,7 @@ _HOMES = {
     "Token": "answers",
     "explain": "explaining",
     "explanation_page": "page",
-    "nearest": "nearest",
+    "nearest": "neighbours",
     "trace": "states",
 }
 

@@ -36,7 +36,7 @@ def ask_classifier(predictor: Predictor, given: Any, target: str | None) -> Ques
         target: class; None is the model's answer; where it abstains or gives no label the most probable one.
     """
     given = joined(predictor, given)
-    one = _as_inputs(given)
+    one = as_inputs(given)
     if target is None:
         number = _answer(predictor, predictor.predict_proba(one)[0])
     else:
@@ -135,7 +135,7 @@ def _differentiable(
 
     from seqwise.models.batch import Batch, Ngrams
 
-    examples = model.encode(_as_inputs(given))
+    examples = model.encode(as_inputs(given))
     batch = examples.batch(np.zeros(1, np.int64)).to(module.scales.device)
     parts = dict(module.parts.items())
     inputs: dict[str, Tensor] = {}
@@ -212,5 +212,6 @@ def joined(predictor: Any, given: Any) -> Any:
     return join_fields(given, column) if column and isinstance(given, Mapping) else given
 
 
-def _as_inputs(given: Any) -> Any:
+def as_inputs(given: Any) -> Any:
+    """One input as the several that predictors take."""
     return given if isinstance(given, Frames) else [given]

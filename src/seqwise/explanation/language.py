@@ -38,6 +38,8 @@ def ask_language_model(predictor: LanguagePredictor, given: Any, target: str | N
     symbols = row[: len(row) - predictor.ends].tolist()
     if len(symbols) != len(tokens):
         raise DataError("the places of the symbols of this text cannot be told")
+    if not symbols:
+        raise DataError("there is no symbol in the text")
     position = len(symbols) if position is None else position
     if not 1 <= position <= len(symbols):
         raise DataError(f"position is from 1, before which something stands, to {len(symbols)}, not {position}")

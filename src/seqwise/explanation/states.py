@@ -10,7 +10,7 @@ from torch import Tensor
 
 from seqwise.errors import ConfigurationError, DataError
 from seqwise.explanation.answers import LayerStates, StateTrace, Token
-from seqwise.explanation.classifiers import joined, pieces_of, read_places
+from seqwise.explanation.classifiers import as_inputs, joined, pieces_of, read_places
 from seqwise.explanation.taggers import framed, worded
 from seqwise.layers import Recurrent, trace_layers
 from seqwise.layers.tracing import LayerTrace
@@ -85,7 +85,7 @@ def _of_classifier(predictor: Any, given: Any) -> tuple[list[Token], list[Any], 
         raise ConfigurationError("the model has no recurrent layers whose state could be shown")
     part, given = module.parts["recurrent"], joined(predictor, given)
     tokens = pieces_of(model, predictor.config["unit"], given).tokens
-    examples = model.encode(given if predictor.reads_frames else [given])
+    examples = model.encode(as_inputs(given))
     batch = examples.batch(np.zeros(1, np.int64)).to(module.scales.device)
     if not predictor.reads_frames:
         read, length = read_places(model.features, len(tokens))

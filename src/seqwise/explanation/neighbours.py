@@ -15,7 +15,7 @@ import torch
 from seqwise.data import Frames
 from seqwise.errors import ConfigurationError
 from seqwise.explanation.answers import Neighbour
-from seqwise.explanation.classifiers import joined
+from seqwise.explanation.classifiers import as_inputs, joined
 from seqwise.models import run_batched
 from seqwise.prediction.predictor import Predictor, chunks
 from seqwise.prediction.regressor import RegressorPredictor
@@ -46,7 +46,7 @@ def nearest(predictor: Any, input: Any, examples: Iterable[Any], k: int = 5) -> 
     if k < 1:
         raise ConfigurationError(f"at least one example is looked for, not {k}")
     vectors_of = _encoder(predictor)
-    (query,) = vectors_of(input if isinstance(input, Frames) else [input])
+    (query,) = vectors_of(as_inputs(input))
     best = np.empty((2, 0))  # number, similarity
     first = 0
     for vectors in map(vectors_of, _chunks(predictor, examples)):

@@ -81,6 +81,8 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Its head is there."""
         self._in_head, self._head_bytes = False, 0
+        if self._rest_timer is not None:
+            self._stop_rest_timer()  # its body has a time of its own
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:

@@ -122,7 +122,7 @@ def shown_key(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
         if (protocol := protocol.strip()).startswith(SUBPROTOCOL):
             encoded = protocol.removeprefix(SUBPROTOCOL)
             try:
-                return base64.urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4))
+                return base64.b64decode(encoded + b"=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
             except (binascii.Error, ValueError):
                 return None
     return None

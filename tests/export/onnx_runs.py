@@ -13,8 +13,8 @@ def normal_(module, seed=0, scale=0.4):
     """Give every weight another random value: biases and peepholes that start at zero would hide a swap."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for tensor in module.state_dict().values():
-            if tensor.is_floating_point():
+        for name, tensor in module.state_dict().items():
+            if tensor.is_floating_point() and "forbidden" not in name:
                 tensor.normal_(generator=generator).mul_(scale)
     return module.eval()
 

@@ -11,22 +11,22 @@ pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
 import onnx
 from onnx_runs import normal_
-from tolerances import assert_close
 
 from seqwise.export.onnx_classifier import classifier_graph
 from seqwise.export.onnx_graph import model_of
 from seqwise.models import Batch, ModelSettings, Ngrams, SequenceModel
 from seqwise.prediction.exported import Network
+from tolerances import assert_close
 
 SYMBOLS, NGRAMS, CLASSES = 20, 30, 3
 
 
 def module_of(frame_size=0, **settings):
     model = ModelSettings(**{"embedding_size": 6, "hidden_size": 4, **settings})
-    module = SequenceModel(
-        model, vocabulary_size=SYMBOLS, ngrams=NGRAMS, classes=CLASSES, frame_size=frame_size
-    )
-    keep = {name: value.clone() for name, value in module.state_dict().items() if settings.get("embedding") == "one_hot"}
+    module = SequenceModel(model, vocabulary_size=SYMBOLS, ngrams=NGRAMS, classes=CLASSES, frame_size=frame_size)
+    keep = {
+        name: value.clone() for name, value in module.state_dict().items() if settings.get("embedding") == "one_hot"
+    }
     module = normal_(module)
     if keep:
         module.parts["recurrent"].embedding.weight.data = keep["parts.recurrent.embedding.weight"]

@@ -15,7 +15,7 @@ ROWS_SHOWN = 12
 def predict_numbers(asked: Asked) -> None:
     """Answer texts or the rows of a file with numbers, a line each: the numbers, and the beginning of the text."""
     from seqwise.experiments.answers import write_answers
-    from seqwise.experiments.regression import read_inputs, with_numbers
+    from seqwise.experiments.number_prediction import read_inputs, with_numbers
     from seqwise.prediction.regressor import RegressorPredictor
 
     predictor = RegressorPredictor.load(asked.folder, asked.device)

@@ -108,14 +108,15 @@ def export_onnx(
         raise ConfigurationError(f"{folder} holds an exported model already: export the folder that it was made from")
     saved = restore(content)
 
-    from seqwise.export.onnx_model import build_model, largest_difference
+    from seqwise.export.onnx_model import build_model
+    from seqwise.export.onnx_trial import largest_difference
 
     graph = build_model(content, saved, opset).SerializeToString()
     if int8:
         from seqwise.export.onnx_integers import quantised
 
         graph = quantised(graph)
-    difference = largest_difference(saved, graph) if runtime else None
+    difference = largest_difference(content.config["estimator"], saved, graph) if runtime else None
     if not runtime:
         say("Note: onnxruntime is not installed, so the exported model was not tried: pip install 'seqwise[onnx]'")
     figures = {}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from pydantic import ValidationError
 
 from seqwise.errors import DataError
@@ -63,6 +64,34 @@ class SavedTagger:
 
     module: TaggerNetwork
     features: TaggerFeatures | FrameTaggerFeatures
+
+    @property
+    def settings(self) -> TaggerSettings:
+        """The section `model`, with scheme and head decided."""
+        return self.module.settings
+
+    def answers(
+        self, examples: Any, indices: np.ndarray, temperature: float, offsets: np.ndarray | None
+    ) -> Sequence[np.ndarray]:
+        """Return the fields of `Answers` for some examples, (B, T) each; see `TaggerNetwork.answers`."""
+        batch, shift = self._read(examples, indices, offsets)
+        with torch.no_grad():
+            return [part.cpu().numpy() for part in self.module.answers(batch, temperature, shift)]
+
+    def marginals(
+        self, examples: Any, indices: np.ndarray, temperature: float, offsets: np.ndarray | None
+    ) -> np.ndarray:
+        """Return the probability of every tag for every step of some examples, (B, T, C)."""
+        batch, shift = self._read(examples, indices, offsets)
+        with torch.no_grad():
+            found = self.module.probabilities(self.module(batch), batch, temperature, shift)
+        array: np.ndarray = found.cpu().numpy()
+        return array
+
+    def _read(self, examples: Any, indices: np.ndarray, offsets: np.ndarray | None) -> tuple[Any, torch.Tensor | None]:
+        device = self.module.head.weight.device
+        shift = None if offsets is None else torch.from_numpy(offsets).to(device)
+        return examples.batch(indices).to(device), shift
 
 
 @dataclass(frozen=True)

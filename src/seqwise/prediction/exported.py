@@ -1,18 +1,19 @@
 """An exported model that answers: the network runs in onnxruntime, everything else is NumPy. Neither torch nor numba.
 
-Axis letters: B examples of a batch, n examples, C outputs.
+Axis letters: B examples of a batch, n examples, T steps, C outputs or tags.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from seqwise.errors import ConfigurationError, DataError, DeviceError, MissingExtraError, ModelFolderError
 from seqwise.prediction.folder import GRAPH, FolderContent
+from seqwise.prediction.tag_chain import Chain, best_tags, log_probabilities, log_softmax, marginals
 
 if TYPE_CHECKING:
     from seqwise.models.batch import EncodedExamples
@@ -120,9 +121,72 @@ class ExportedClassifier(ExportedModel):
         return self.network(given)[0]
 
 
+class ExportedTagger(ExportedModel):
+    """An exported tagger, in the place of `models.SavedTagger`.
+
+    Attributes:
+        settings: the section `model`.
+        features: what turns sentences or frames into arrays.
+    """
+
+    def __init__(self, content: FolderContent) -> None:
+        from seqwise.models.tagger_features import TaggerFeatures
+        from seqwise.models.tagger_frames import FrameTaggerFeatures
+        from seqwise.models.tagger_settings import TaggerSettings
+        from seqwise.text import TextSettings
+
+        self.settings = TaggerSettings.model_validate(content.settings["model"])
+        self.features: TaggerFeatures | FrameTaggerFeatures
+        if "frames" in content.vocabulary:
+            self.features = FrameTaggerFeatures.from_dict(content.vocabulary)
+        else:
+            text = TextSettings.model_validate(content.settings["text"])
+            self.features = TaggerFeatures.from_dict(content.vocabulary, text)
+        super().__init__(content)
+
+    def answers(
+        self, examples: Any, indices: np.ndarray, temperature: float, offsets: np.ndarray | None
+    ) -> Sequence[np.ndarray]:
+        """Return tags, their probabilities, and those given the tag before, for some examples: (B, T) each."""
+        chain = self._chain(examples, indices)
+        if isinstance(chain, Chain):
+            tags, cooled = best_tags(chain), chain.cooled(temperature)
+            chances = np.take_along_axis(marginals(cooled), tags[..., None], -1)[..., 0]
+            return tags, chances, np.exp(log_probabilities(cooled, tags))
+        found = _chances(chain, temperature, offsets)
+        return found.argmax(-1), found.max(-1), found.max(-1)
+
+    def marginals(
+        self, examples: Any, indices: np.ndarray, temperature: float, offsets: np.ndarray | None
+    ) -> np.ndarray:
+        """Return the probability of every tag for every step of some examples, (B, T, C)."""
+        chain = self._chain(examples, indices)
+        if isinstance(chain, Chain):
+            return marginals(chain.cooled(temperature))
+        return _chances(chain, temperature, offsets)
+
+    def _chain(self, examples: Any, indices: np.ndarray) -> Chain | np.ndarray:
+        """The scores of some examples: with a conditional random field those of tags next to each other too."""
+        given = examples.arrays(indices)
+        found = dict(zip(self.network.outputs, self.network(given), strict=True))
+        scores = found["scores"]
+        if "following" not in found:
+            return scores
+        live = np.arange(scores.shape[1]) < given["lengths"][:, None]
+        scores = np.where(live[..., None], scores, np.float32(0))
+        return Chain(scores, found["following"], found["first"], found["last"], given["lengths"])
+
+
+def _chances(scores: np.ndarray, temperature: float, offsets: np.ndarray | None) -> np.ndarray:
+    scores = scores / np.float32(temperature)
+    found: np.ndarray = np.exp(log_softmax(scores if offsets is None else scores - offsets))
+    return found
+
+
 BUILDERS: dict[str, Callable[[FolderContent], Any]] = {
     "SequenceClassifier": ExportedClassifier,
     "SequenceRegressor": ExportedClassifier,
+    "SequenceTagger": ExportedTagger,
 }
 """Estimators and what runs their exported models."""
 

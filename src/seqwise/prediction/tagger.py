@@ -22,7 +22,7 @@ from seqwise.text.tag_schemes import Span, read_spans, write_spans
 
 if TYPE_CHECKING:
     from seqwise.data.frames import Frames
-    from seqwise.models import SavedTagger
+    from seqwise.models import SavedTagger, TaggerNetwork
 
 TOGETHER = 128  # sequences read side by side
 STEPS = 2**16  # of a batch, padding included; a longer sequence is read alone
@@ -36,7 +36,6 @@ class TaggerPredictor(StreamingTagger):
         config: the whole of config.json.
         settings: its sections.
         features: from sentences or frames to arrays.
-        network: the module, on its device.
         classes: the tags as the model learned them.
         counts: how many training steps have each.
         framed: whether it reads frames, not words.
@@ -47,11 +46,11 @@ class TaggerPredictor(StreamingTagger):
     def __init__(self, content: FolderContent, model: SavedTagger) -> None:
         self.config, self.settings = content.config, content.settings
         self.features: Any = model.features
-        self.network = model.module
+        self._model = model
         self.classes = [str(name) for name in content.classes]
         self.counts = content.labels["counts"]
         self.framed = model.features.framed
-        self.scheme, self._inner = model.module.settings.scheme, model.module.settings.inner_scheme
+        self.scheme, self._inner = model.settings.scheme, model.settings.inner_scheme
         self.temperature = content.labels.get("temperature", 1.0)
         if not isinstance(self.temperature, int | float) or not 0 < self.temperature < math.inf:
             raise ModelFolderError(f"{content.path}: the temperature {self.temperature!r:.40} is no number above 0")
@@ -67,6 +66,15 @@ class TaggerPredictor(StreamingTagger):
         """
         content, model = open_model(path, device, "SequenceTagger", "a tagger")
         return cls(content, model)
+
+    @property
+    def network(self) -> TaggerNetwork:  # type: ignore[override]
+        """The module, on its device.
+
+        Raises:
+            ConfigurationError: of an exported model, which has none.
+        """
+        return self._model.module
 
     def tag(self, X: Any) -> list[TaggedText] | list[TaggedFrames]:
         """Tag sequences.
@@ -100,9 +108,8 @@ class TaggerPredictor(StreamingTagger):
         """Numbers of the tags, their probabilities, and those given the tag before; (T,) each, for every sequence."""
         empty = (np.empty(0, np.int64), np.empty(0), np.empty(0))
 
-        def answer(batch: Any) -> list[np.ndarray]:
-            found = self.network.answers(batch, self.temperature, self._shift)
-            return [part.cpu().numpy() for part in found]
+        def answer(examples: Any, indices: np.ndarray) -> Sequence[np.ndarray]:
+            return self._model.answers(examples, indices, self.temperature, self._offsets)
 
         def read(parts: list[np.ndarray]) -> Any:
             tags, chances, conditionals = parts
@@ -113,29 +120,20 @@ class TaggerPredictor(StreamingTagger):
     def marginals(self, X: Any) -> list[np.ndarray]:
         """The probability of every tag of `classes` for every step, (T, C), for every sequence."""
 
-        def answer(batch: Any) -> list[np.ndarray]:
-            found = self.network.probabilities(self.network(batch), batch, self.temperature, self._shift)
-            return [found.cpu().numpy()]
+        def answer(examples: Any, indices: np.ndarray) -> Sequence[np.ndarray]:
+            return [self._model.marginals(examples, indices, self.temperature, self._offsets)]
 
         return self._each(X, answer, lambda parts: parts[0].astype(np.float64), np.empty((0, len(self.classes))))
 
     def batched(self, examples: Any) -> Iterator[tuple[np.ndarray, Any]]:
         """Batches of near-equal length on the device, each with the numbers of its sequences."""
-        lengths = examples.lengths
-        order, start = np.argsort(lengths, kind="stable"), 0
-        while start < len(order):
-            several = order[start : start + TOGETHER]
-            fits = lengths[several] * np.arange(1, len(several) + 1) <= STEPS
-            indices = several[: max(1, int(fits.sum()))]
-            start += len(indices)
+        for indices in _together(examples):
             yield indices, examples.batch(indices).to(self.network.head.weight.device)
 
     def _each(
-        self, X: Any, answer: Callable[[Any], list[np.ndarray]], read: Callable[..., Any], empty: Any
+        self, X: Any, answer: Callable[[Any, np.ndarray], Sequence[np.ndarray]], read: Callable[..., Any], empty: Any
     ) -> list[Any]:
         """What is answered of each sequence, `empty` of those without a step."""
-        import torch
-
         if self.framed:
             X = self._framed(X)
         result = [empty] * len(X)
@@ -145,24 +143,29 @@ class TaggerPredictor(StreamingTagger):
         given = X.take(rows) if self.framed else [X[number] for number in rows]
         examples = self.features.encode(given)
         lengths = examples.lengths
-        for indices, batch in self.batched(examples):
-            with torch.no_grad():
-                found = answer(batch)
+        for indices in _together(examples):
+            found = answer(examples, indices)
             for place, index in enumerate(indices):
                 parts = [self.features.spread(given, index, part[place, : lengths[index]]) for part in found]
                 result[rows[index]] = read(parts)
         return result
 
     @property
-    def _shift(self) -> Any:
+    def _offsets(self) -> np.ndarray | None:
         """What is subtracted from the scores: tau log(share in training), so that rare tags are said more often."""
-        import torch
-
         if not self._correction:
             return None
         counts = np.maximum(np.asarray(self.counts, np.float64), 1)
-        shift = torch.tensor(self._correction * np.log(counts / counts.sum()), dtype=torch.float32)
-        return shift.to(self.network.head.weight.device)
+        offsets: np.ndarray = (self._correction * np.log(counts / counts.sum())).astype(np.float32)
+        return offsets
+
+    @property
+    def _shift(self) -> Any:
+        """The same for torch."""
+        import torch
+
+        offsets = self._offsets
+        return None if offsets is None else torch.from_numpy(offsets).to(self.network.head.weight.device)
 
     def _framed(self, X: Any) -> Frames:
         from seqwise.data.frames import Frames
@@ -201,3 +204,15 @@ class TaggerPredictor(StreamingTagger):
         # The first tag by itself, each further one given the one before it: the probability of all together.
         scores = [float(chances[s.start] * np.prod(conditionals[s.start + 1 : s.end])) for s in spans]
         return TaggedText(text, tokens, written, [float(value) for value in chances], spans, scores)
+
+
+def _together(examples: Any) -> Iterator[np.ndarray]:
+    """Numbers of the sequences that make a batch, all of near-equal length."""
+    lengths = examples.lengths
+    order, start = np.argsort(lengths, kind="stable"), 0
+    while start < len(order):
+        several = order[start : start + TOGETHER]
+        fits = lengths[several] * np.arange(1, len(several) + 1) <= STEPS
+        indices = several[: max(1, int(fits.sum()))]
+        start += len(indices)
+        yield indices

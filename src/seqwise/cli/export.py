@@ -1,4 +1,4 @@
-"""`seqwise export`: a trained model for places where there is no PyTorch."""
+"""`seqwise export`: a trained model for other places: ONNX without PyTorch, or PyTorch without Seqwise."""
 
 from __future__ import annotations
 
@@ -35,6 +35,21 @@ def export(
             "--data", help="Labelled data on which the exported model is compared with this one.", metavar="DATA"
         ),
     ] = None,
+    torch_export: Annotated[
+        Path | None,
+        typer.Option(
+            "--torch-export",
+            help="Write the network as a .pt2 file for PyTorch, which then needs no Seqwise.",
+            metavar="F",
+        ),
+    ] = None,
+    aot: Annotated[
+        bool,
+        typer.Option(
+            "--aot",
+            help="With --torch-export: compile the network for this kind of processor (AOTInductor); needs a C++ compiler.",
+        ),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
     json: Json = False,
 ) -> None:
@@ -49,9 +64,19 @@ def export(
       seqwise predict my-model-onnx "what a film"
       seqwise export my-model --onnx my-model.onnx --opset 19
       seqwise export my-model --onnx small --int8 --data test.csv
+      seqwise export my-model --torch-export my-model.pt2
+      seqwise export my-model --torch-export compiled.pt2 --aot
     """
-    if onnx is None:
-        raise ConfigurationError("say what to export to: --onnx F")
+    if (onnx is None) == (torch_export is None):
+        raise ConfigurationError("say what to export to: --onnx F or --torch-export F")
+    if torch_export is not None:
+        if opset is not None or int8 or data is not None:
+            raise ConfigurationError("--opset, --int8 and --data are for --onnx")
+        _export_torch(folder, torch_export, aot=aot, overwrite=overwrite, json=json)
+        return
+    assert onnx is not None
+    if aot:
+        raise ConfigurationError("--aot is for --torch-export")
     _export_onnx(folder, onnx, opset=opset, int8=int8, data=data, overwrite=overwrite, json=json)
 
 
@@ -63,6 +88,16 @@ def _export_onnx(
     outcome = export_onnx(
         folder, target, opset=OPSET if opset is None else opset, int8=int8, data=data, overwrite=overwrite, say=say
     )
+    if json:
+        print_json(outcome.to_dict())
+    else:
+        print("\n".join(outcome.lines()))
+
+
+def _export_torch(folder: Path, target: Path, *, aot: bool, overwrite: bool, json: bool) -> None:
+    from seqwise.export.torch_export import export_torch
+
+    outcome = export_torch(folder, target, aot=aot, overwrite=overwrite)
     if json:
         print_json(outcome.to_dict())
     else:

@@ -20,8 +20,10 @@ from seqwise.serving.gate import Gate
 from seqwise.serving.keys import Keys
 from seqwise.serving.logs import RequestLog
 from seqwise.serving.observation import MEDIA_TYPE, Observation
+from seqwise.serving.openapi import add_openapi
 from seqwise.serving.page import add_card, add_page
 from seqwise.serving.problems import add_problems
+from seqwise.serving.protocol import add_protocol
 from seqwise.serving.registry import Models
 from seqwise.serving.session_routes import add_sessions
 from seqwise.serving.settings import ServerSettings
@@ -59,7 +61,13 @@ def create_app(folders: Mapping[str, Path], settings: ServerSettings) -> FastAPI
             request_log.close()
 
     app = FastAPI(
-        title="Seqwise", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
+        title="Seqwise",
+        version=__version__,
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
     )
     app.state.models, app.state.settings = models, settings
 
@@ -78,6 +86,7 @@ def create_app(folders: Mapping[str, Path], settings: ServerSettings) -> FastAPI
         )
     add_problems(app)
     add_verbs(app, models)
+    add_protocol(app, models)
     sessions = add_sessions(app, models)
 
     @app.get("/models", summary="The models that are served")
@@ -89,6 +98,7 @@ def create_app(folders: Mapping[str, Path], settings: ServerSettings) -> FastAPI
         text = await run_in_threadpool(observation.text, request.app.state.gate.in_flight)
         return Response(text, media_type=MEDIA_TYPE)
 
+    add_openapi(app, models)
     add_card(app, models)
     if not settings.no_page:
         add_page(app)

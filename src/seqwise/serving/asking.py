@@ -17,7 +17,7 @@ from seqwise.serving.event_stream import EventStream
 from seqwise.serving.gate import INPUTS, MODEL
 from seqwise.serving.problems import Refused, of_validation
 from seqwise.serving.registry import Models, Running
-from seqwise.serving.served import Served
+from seqwise.serving.served import Item, Served, Verb
 
 SAID = {"missing": "this is needed", "model_type": "an object is expected", "extra_forbidden": "there is no such field"}
 SHOWN = 200  # characters of an example, or of a client's key
@@ -28,43 +28,78 @@ def add_verbs(app: FastAPI, models: Models) -> None:
     """Add POST /predict, /batch_predict, and what else models can be asked; a path is there where a model has its verb."""
     for name in ONE:
         if any(name in running.served.verbs for running in models.values()):
-            app.add_api_route(f"/{name}", _one(models, name), methods=["POST"], name=name)
+            app.add_api_route(f"/{name}", _one(models, name), methods=["POST"], name=name, include_in_schema=False)
     if any("predict" in running.served.verbs for running in models.values()):
-        app.add_api_route("/batch_predict", _several(models), methods=["POST"], name="batch_predict")
+        app.add_api_route("/batch_predict", _several(models), methods=["POST"], include_in_schema=False)
     if any("generate" in running.served.verbs for running in models.values()):
-        app.add_api_route("/generate", _drawn(models), methods=["POST"], name="generate")
+        app.add_api_route("/generate", _drawn(models), methods=["POST"], include_in_schema=False)
 
 
 def _one(models: Models, name: str) -> Callable[[Request], Awaitable[Response]]:
     async def ask(request: Request) -> Response:
         running, body = await read_body(models, request)
-        verb = running.verb(name)
-        asked = valid(running.requests[name][0], body, running.served)
-        item = verb.read(asked, asked)
-        answer = await running.answer(name, item, deadline(models))
-        return Response(to_json({"model": running.served.name, **answer}), media_type="application/json")
+        return Response(await answer_one(models, running, name, body), media_type="application/json")
 
     return ask
+
+
+async def answer_one(models: Models, running: Running, name: str, body: dict[str, Any]) -> bytes:
+    """The answer to a request with one input, as JSON.
+
+    Args:
+        models: of the server.
+        running: the model that is asked.
+        name: of the verb.
+        body: of the request.
+
+    Raises:
+        Refused: the body is not what the model reads, too much waits, or time is over.
+    """
+    verb = running.verb(name)
+    asked = valid(running.requests[name][0], body, running.served)
+    item = verb.read(asked, asked)
+    answer = await running.answer(name, item, deadline(models))
+    return to_json({"model": running.served.name, **answer})
 
 
 def _several(models: Models) -> Callable[[Request], Awaitable[Response]]:
     async def ask(request: Request) -> Response:
         running, body = await read_body(models, request)
-        verb = running.verb("predict")
-        asked: Any = valid(running.requests["predict"][1], body, running.served)
-        request.scope[INPUTS] = len(asked.inputs)
-        items = []
-        for place, given in enumerate(asked.inputs):
-            try:
-                items.append(verb.read(given, asked))
-            except Refused as refused:
-                raise within(refused, f"inputs.{place}", verb.input) from None
-            except InputError as error:
-                raise Refused(422, f"inputs.{place}: {error}", f"inputs.{place}") from None
-        answers = await running.answers("predict", items, deadline(models))
-        return Response(to_json({"model": running.served.name, "predictions": answers}), media_type="application/json")
+        given = body.get("inputs")
+        request.scope[INPUTS] = len(given) if isinstance(given, list) else 0
+        return Response(await answer_several(models, running, body), media_type="application/json")
 
     return ask
+
+
+async def answer_several(models: Models, running: Running, body: dict[str, Any]) -> bytes:
+    """The answer to a request with several inputs, as JSON.
+
+    Raises:
+        Refused: as `answer_one`; names the input.
+    """
+    verb = running.verb("predict")
+    asked: Any = valid(running.requests["predict"][1], body, running.served)
+    items = read_items(verb, asked)
+    answers = await running.answers("predict", items, deadline(models))
+    return to_json({"model": running.served.name, "predictions": answers})
+
+
+def read_items(verb: Verb, asked: Any) -> list[Item]:
+    """The inputs of a request that has several.
+
+    Raises:
+        Refused: one is not what the model reads; names it.
+    """
+    items = []
+    for place, given in enumerate(asked.inputs):
+        try:
+            items.append(verb.read(given, asked))
+        except Refused as refused:
+            raise within(refused, f"inputs.{place}", verb.input) from None
+        except InputError as error:
+            raise Refused(422, f"inputs.{place}: {error}", f"inputs.{place}") from None
+    return items
 
 
 def _drawn(models: Models) -> Callable[[Request], Awaitable[Response]]:
@@ -109,18 +144,28 @@ async def read_body(models: Models, request: Request) -> tuple[Running, dict[str
     Raises:
         Refused: it is no JSON object, or names no model that is served.
     """
-    try:
-        body = from_json(await request.body(), allow_inf_nan=False)
-    except ValueError as error:
-        raise Refused(422, f"the body is no sound JSON: {error}") from None
-    if not isinstance(body, dict):
-        raise Refused(422, "the body is a JSON object, such as that of the example in /docs")
+    body = await read_json(request)
     name = body.get("model")
     if name is not None and not isinstance(name, str):
         raise Refused(422, "model is the name of a model", "model")
     running = models.find(name)
     request.scope[MODEL] = running.served.name
     return running, body
+
+
+async def read_json(request: Request) -> dict[str, Any]:
+    """The JSON object of a body.
+
+    Raises:
+        Refused: it is none.
+    """
+    try:
+        body = from_json(await request.body(), allow_inf_nan=False)
+    except ValueError as error:
+        raise Refused(422, f"the body is no sound JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise Refused(422, "the body is a JSON object, such as that of the example in /docs")
+    return body
 
 
 def valid(kind: Any, body: dict[str, Any], served: Served) -> Any:

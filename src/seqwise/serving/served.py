@@ -12,7 +12,6 @@ from typing import Annotated, Any, ClassVar, NamedTuple, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model
 from pydantic_core import from_json
 
-from seqwise.errors import InputError
 from seqwise.serving.settings import ServerSettings
 
 METRICS = "metrics.json"
@@ -60,6 +59,7 @@ class Verb:
         batched: items of several requests are computed together; otherwise one at a time, beside the batches.
         streams: the answer comes in pieces.
         summary: one line for the API's description.
+        example: a request of one input, without the model's name; None: the model's own example.
     """
 
     input: type[BaseModel]
@@ -70,6 +70,7 @@ class Verb:
     batched: bool = True
     streams: bool = False
     summary: str = ""
+    example: Mapping[str, Any] | None = None
 
     def request(self, name: str) -> type[BaseModel]:
         """Fields of a request with one input."""
@@ -170,14 +171,9 @@ class Served(ABC):
     @property
     def opens_streams(self) -> bool:
         """Whether a sequence can be given step by step."""
-        start = getattr(self.predictor, "start", None)
-        if start is None:
-            return False
-        try:
-            start()
-        except InputError:
-            return False
-        return True
+        from seqwise.serving.streams import reads_steps
+
+        return reads_steps(self)
 
     def observed(self, answer: Any) -> Iterator[tuple[str, str]]:
         """What the metrics count of an answer: pairs of what and which, such as ("class", "spam")."""

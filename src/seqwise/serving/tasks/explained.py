@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
+from seqwise.prediction.folder import GRAPH
 from seqwise.serving.served import Item, NoOptions, Served, Strict, Verb, cell_of
 from seqwise.serving.tasks.inputs import Reader
-
-METHODS = ("integrated_gradients", "occlusion", "gradient_x_input")
 
 
 class ExplainOptions(Strict):
@@ -24,6 +23,18 @@ class ExplainOptions(Strict):
     position: int | None = Field(
         default=None, ge=0, description="of taggers and language models: the token whose answer is explained, from 0"
     )
+
+
+class OcclusionOptions(Strict):
+    """What is explained, of an exported model, which has no gradients."""
+
+    method: Literal["occlusion"] = Field(default="occlusion", description="what leaving out a token changes")
+    target: str | None = Field(default=None, description="the class whose score is explained; null: the answer's")
+
+    @property
+    def position(self) -> None:
+        """Exported models give one answer a sequence."""
+        return None
 
 
 class TokenValue(Strict):
@@ -78,8 +89,7 @@ def explain_verbs(served: Served, reader: Reader) -> dict[str, Verb]:
 
     def read(body: Any, options: Any) -> Item:
         value, length = reader.read(body)
-        chosen = {} if isinstance(options, NoOptions) else options
-        return Item((value, chosen), length)
+        return Item((value, options), length)
 
     def explain(item: Item) -> dict[str, Any]:
         from seqwise.explanation import explain
@@ -95,12 +105,15 @@ def explain_verbs(served: Served, reader: Reader) -> dict[str, Verb]:
 
         return trace(served.predictor, item.value[0]).to_dict()
 
+    config = served.predictor.config
+    exported = GRAPH in config["files"]
+    options: type[BaseModel] = OcclusionOptions if exported else ExplainOptions
     verbs = {
         "explain": Verb(
-            reader.input, ExplainOptions, ExplanationAnswer, read, explain, batched=False, summary="Why this answer"
+            reader.input, options, ExplanationAnswer, read, explain, batched=False, summary="Why this answer"
         )
     }
-    if cell_of(served.predictor.config["settings"].get("model", {})) is not None:
+    if not exported and cell_of(config["settings"].get("model", {})) is not None:
         verbs["trace"] = Verb(
             reader.input, NoOptions, TraceAnswer, read, trace, batched=False, summary="What the state holds over time"
         )

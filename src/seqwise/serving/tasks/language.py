@@ -57,6 +57,7 @@ class ServedLanguageModel(Served):
                 batched=False,
                 streams=True,
                 summary="Draw a text",
+                example={"prompt": self._reader.example["text"], "max_tokens": 10},
             ),
             **explain_verbs(self, self._reader),
         }

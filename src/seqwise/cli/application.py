@@ -22,11 +22,13 @@ from seqwise.cli.data import app as data
 from seqwise.cli.demo import demo
 from seqwise.cli.embed import embed
 from seqwise.cli.evaluate import evaluate
+from seqwise.cli.explain import explain
 from seqwise.cli.export import export
 from seqwise.cli.generation import generate
 from seqwise.cli.gradcheck import gradcheck
 from seqwise.cli.language import score
 from seqwise.cli.predict import predict
+from seqwise.cli.push import pull, push
 from seqwise.cli.reproduce import reproduce
 from seqwise.cli.serve import serve
 from seqwise.cli.text import app as text
@@ -111,6 +113,7 @@ for command in (
     train,
     evaluate,
     predict,
+    explain,
     compare,
     tune,
     reproduce,
@@ -120,6 +123,8 @@ for command in (
     generate,
     serve,
     export,
+    push,
+    pull,
 ):
     app.command()(command)
 app.add_typer(data, name="data")

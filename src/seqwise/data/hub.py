@@ -57,7 +57,7 @@ def fetch(name: str) -> Path:
         raise
     except Exception as error:  # transport errors have no common base across versions of the client
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise FileError(f"{name} cannot be fetched from {_endpoint()}/datasets/{hub['repo']}: {reason}") from error
+        raise FileError(f"{name} cannot be fetched from {hub_endpoint()}/datasets/{hub['repo']}: {reason}") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return target
@@ -69,7 +69,7 @@ def _fetch_part(hub: dict[str, Any], part: str, folder: Path) -> dict[str, str]:
     from huggingface_hub.hf_api import RepoFile
     from huggingface_hub.utils import get_session
 
-    repo, endpoint = hub["repo"], _endpoint()
+    repo, endpoint = hub["repo"], hub_endpoint()
     # Asked first, because the client itself repeats for half a minute when there is no network.
     get_session().get(f"{endpoint}/api/datasets/{repo}", timeout=10).raise_for_status()
     place = f"{hub['config']}/{hub['splits'][part]}"
@@ -128,7 +128,8 @@ def _columns(entry: dict[str, Any]) -> list[str]:
     return [entry[key] for key in keys if key in entry]
 
 
-def _endpoint() -> str:
+def hub_endpoint() -> str:
+    """Where the hub is: `$HF_ENDPOINT`, or its public home."""
     return os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
 
 

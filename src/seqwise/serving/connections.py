@@ -72,6 +72,11 @@ class Connection(HttpToolsProtocol):
                 if self._head_bytes > MOST_HEAD:
                     self._refuse(Refused(431, "the request's headers are too large"))
 
+    @property
+    def whole(self) -> bool:
+        """Whether all of the last request has come."""
+        return not self._partial
+
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()

@@ -100,7 +100,7 @@ class Gate:
         try:
             headers = dict(scope["headers"])
             self._check(scope, headers, scope["method"] in ("GET", "HEAD", "OPTIONS"))
-            body = await self._read(headers, receive)
+            body = await self._read(headers, receive, connection is not None and connection.whole)
             if self._log_texts and body is not None:
                 scope["seqwise.body"] = body
             await self.app(scope, receive if body is None else replay, noting_send)
@@ -172,8 +172,13 @@ class Gate:
         ):
             raise Refused(401, "a key is needed: Authorization: Bearer KEY, or X-API-Key: KEY")
 
-    async def _read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes | None:
+    async def _read(self, headers: Mapping[bytes, bytes], receive: Receive, there: bool) -> bytes | None:
         """The whole body of a request; None if it has none.
+
+        Args:
+            headers: of the request.
+            receive: of ASGI.
+            there: whether all of it has come already, as small ones have: then no clock is needed.
 
         Raises:
             Refused: 413, 408 or 415.
@@ -186,22 +191,15 @@ class Gate:
         if headers.get(b"content-encoding", b"identity").lower() != b"identity":
             raise Refused(415, "the body is to be sent without a content encoding")
         try:
-            async with asyncio.timeout(self._read_s):
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise _Gone
-                if not message.get("more_body"):
-                    parts, size = [message.get("body", b"")], len(message.get("body", b""))
-                else:
-                    parts, size = [], 0
-                    while True:
-                        parts.append(message.get("body", b""))
-                        size += len(parts[-1])
-                        if size > self._max_body or not message.get("more_body"):
-                            break
-                        message = await receive()
-                        if message["type"] == "http.disconnect":
-                            raise _Gone
+            async with contextlib.nullcontext() if there else asyncio.timeout(self._read_s):
+                parts, size, more = [], 0, True
+                while more and size <= self._max_body:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise _Gone
+                    parts.append(message.get("body", b""))
+                    size += len(parts[-1])
+                    more = message.get("more_body", False)
         except TimeoutError:
             raise Refused(408, "the body did not come in time", close=True) from None
         if size > self._max_body:

@@ -13,6 +13,7 @@ import threading
 import time
 import traceback
 from collections import deque
+from functools import lru_cache
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -65,7 +66,12 @@ def described(error: BaseException, messages: bool) -> dict[str, Any]:
 def moment(seconds: float) -> str:
     """A time as RFC 3339 writes it, in UTC."""
     whole = int(seconds)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{int((seconds - whole) * 1000):03d}Z"
+    return f"{_second(whole)}.{int((seconds - whole) * 1000):03d}Z"
+
+
+@lru_cache(maxsize=4)
+def _second(whole: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
 
 
 def as_json(line: dict[str, Any]) -> bytes:

@@ -152,7 +152,7 @@ class Observation:
             for (what, which), number in tally.items():
                 self._count(model, what, which, number)
             if sample == 0:
-                unknown, tokens = unknown_tokens(served.predictor, items)
+                unknown, tokens = served.unknown(items)
                 if tokens:
                     self._tokens.labels(model, "no").inc(unknown)
                     self._tokens.labels(model, "yes").inc(tokens - unknown)
@@ -196,19 +196,6 @@ class Observation:
             else:
                 classes.add(which)
             self._predictions.labels(model, which).inc(number)
-
-
-def unknown_tokens(predictor: Any, items: Sequence[Item]) -> tuple[int, int]:
-    """How many tokens of these texts the model's vocabulary lacks, and how many they have; (0, 0) of other inputs."""
-    from seqwise.text.vocabulary import UNK
-
-    pipeline = getattr(getattr(predictor, "features", None), "pipeline", None)
-    texts = [item.value[0] if isinstance(item.value, tuple) else item.value for item in items]
-    texts = [text for text in texts if isinstance(text, str)]
-    if pipeline is None or not texts:
-        return 0, 0
-    ids = pipeline.encode(texts).ids
-    return int((ids == UNK).sum()), int(ids.size)
 
 
 def forget_process(number: int) -> None:

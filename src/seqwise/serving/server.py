@@ -6,12 +6,14 @@ import asyncio
 import logging
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from socket import socket
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -23,6 +25,7 @@ from seqwise.serving.sockets import addresses, cannot_listen, open_sockets
 log = logging.getLogger("seqwise.serving")
 
 INTERRUPTED = 130
+BESIDE = ("seqwise-beside", "seqwise-drawing")  # threads of explanations, and of what is drawn
 CLOSE_S = 1  # for connections to close when all requests are answered
 Ready = Callable[[list[str]], None]
 
@@ -75,8 +78,12 @@ def run(
         use_threads(settings.threads)
     app = create_app(folders, settings)
     Server(app, settings, ready).run(list(sockets))
-    if app.state.models.beside.busy:
-        # An explanation that took longer than the grace is computed for nobody; the interpreter would wait for its thread.
+    until = time.monotonic() + CLOSE_S
+    beside = [thread for thread in threading.enumerate() if thread.name.startswith(BESIDE)]
+    for thread in beside:
+        thread.join(max(0.0, until - time.monotonic()))
+    if any(thread.is_alive() for thread in beside):
+        # What took longer than the grace is computed for nobody; the interpreter would wait for it.
         log.warning("ended before everything was finished")
         end(0)
 
@@ -131,6 +138,8 @@ def configuration(app: FastAPI, settings: ServerSettings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=connection_class(settings),
+        ws=websocket_class(settings),
+        ws_per_message_deflate=False,
         ws_max_size=settings.max_body,
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=CLOSE_S,
@@ -151,6 +160,15 @@ def connection_class(settings: ServerSettings) -> type[asyncio.Protocol]:
 
         return H11Protocol
     return partial(Connection, settings=settings)  # type: ignore[return-value]
+
+
+def websocket_class(settings: ServerSettings) -> Any:
+    """What handles a WebSocket: ours, or, of an older uvicorn, its own."""
+    try:
+        from seqwise.serving.session_connections import WebSocketConnection
+    except ImportError:
+        return "auto"
+    return partial(WebSocketConnection, settings=settings)
 
 
 def use_threads(number: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 FIGURES = {  # those of classes, and those of labels of which an example may have several
@@ -92,8 +92,17 @@ def confusion_table(block: Mapping[str, Any]) -> None:
     print_table("Confusion matrix", ["true \\ predicted", *classes], rows)
 
 
-def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: bool = True) -> None:
-    """Print a table on standard output; all columns but the first hold numbers and stand to the right, or none does."""
+def print_table(
+    title: str, header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: bool | Container[int] = True
+) -> None:
+    """Print a table on standard output.
+
+    Args:
+        title: above it.
+        header: of the columns.
+        rows: of texts.
+        numbers: columns that hold numbers and stand to the right; True: all but the first.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -102,8 +111,9 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]
     # Into a pipe or a file the table keeps its natural width: nothing is cut off or wrapped there.
     console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    right = range(1, len(header)) if numbers is True else numbers or ()
     for position, name in enumerate(header):
-        table.add_column(Text(name), justify="right" if numbers and position else "left")
+        table.add_column(Text(name), justify="right" if position in right else "left")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console.print(Text(title, style="bold"), soft_wrap=True)

@@ -16,10 +16,13 @@ def render_page(template: str, **values: Any) -> str:
         template: name of a file in `templates/`.
         **values: what it shows.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("seqwise.evaluation"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=ChoiceLoader([PackageLoader("seqwise.evaluation"), PackageLoader("seqwise.explanation")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
     )
     environment.filters |= {
         "number": number,

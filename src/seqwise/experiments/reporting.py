@@ -14,7 +14,7 @@ from seqwise.experiments.environment import environment
 from seqwise.experiments.figures import Evaluated
 from seqwise.experiments.parts import Part
 from seqwise.experiments.reading import TrainingData
-from seqwise.prediction import add_piece
+from seqwise.prediction import Predictor, add_piece
 
 MISTAKES = 20  # shown in the report
 NAMED = 10  # pairs of rows named in a sentence
@@ -55,7 +55,8 @@ class RunRecord:
 
 def save_report(folder: Path, record: RunRecord) -> None:
     """Write metrics.json, report.html and README.md into a model folder."""
-    content = report_content(record)
+    predictor = None if record.data.has_frames else Predictor.load(folder, device="cpu")
+    content = report_content(record, predictor)
     add_piece(folder, "metrics.json", record.metrics)
     write_report(folder / "report.html", content)
     example = None
@@ -64,8 +65,13 @@ def save_report(folder: Path, record: RunRecord) -> None:
     add_piece(folder, "README.md", model_card(content, folder=str(folder), data=record.data.name, example=example))
 
 
-def report_content(record: RunRecord) -> ReportContent:
-    """Return what the report shows of a run: the test examples, or else the validation examples."""
+def report_content(record: RunRecord, predictor: Predictor | None = None) -> ReportContent:
+    """Return what the report shows of a run: the test examples, or else the validation examples.
+
+    Args:
+        record: of the run.
+        predictor: of the model, by which the worst mistakes are explained.
+    """
     data, shown = record.data, list(record.evaluated.values())[-1]
     return ReportContent(
         title=f"Report on {Path(data.name).name}",
@@ -96,6 +102,7 @@ def report_content(record: RunRecord) -> ReportContent:
             limit=MISTAKES,
             rows=shown.part.rows.tolist(),
             predictions=shown.answers,
+            predictor=predictor,
         ),
         configuration=record.settings,
         environment=environment(),

@@ -32,6 +32,7 @@ def explanation_page(
     explanation: Explanation,
     *,
     model: str = "",
+    meaning: str = "output",
     states: StateTrace | None = None,
     neighbours: Sequence[tuple[float, str, str]] = (),
 ) -> str:
@@ -40,6 +41,7 @@ def explanation_page(
     Args:
         explanation: what is shown.
         model: its name.
+        meaning: of the output, in words.
         states: shown if given.
         neighbours: similarity, text and label of examples.
     """
@@ -62,6 +64,7 @@ def explanation_page(
         explanation=explanation,
         method=METHODS[explanation.method],
         model=model,
+        meaning=meaning,
         pieces=shaded(explanation) if explanation.text else _steps(explanation, largest),
         asked=_asked(explanation),
         rows=rows,
@@ -105,7 +108,7 @@ def _heat_maps(states: StateTrace) -> list[dict[str, Any]]:
 
 
 def _range(values: np.ndarray) -> dict[str, float]:
-    return {"low": float(values.min(initial=0)), "high": float(values.max(initial=0))}
+    return {"low": float(values.min()), "high": float(values.max())}
 
 
 def picture(values: np.ndarray) -> str:

@@ -34,6 +34,7 @@ class ExportOutcome:
 
     Attributes:
         target: file or folder.
+        task: of the model.
         opset: version of the operators.
         int8: whether weights are 8-bit integers.
         bytes_onnx: of the network.
@@ -43,6 +44,7 @@ class ExportOutcome:
     """
 
     target: str
+    task: str
     opset: int
     int8: bool
     bytes_onnx: int
@@ -68,7 +70,8 @@ class ExportOutcome:
         for name, (before, after) in self.figures.items():
             said.append(f"{name}: {before:.4f} before, {after:.4f} exported ({after - before:+.4f})")
         if not self.target.endswith(".onnx"):
-            said.append(f'Predict:  seqwise predict {self.target} "a text of yours"')
+            command = "score" if self.task == "lm" else "predict"
+            said.append(f'Try it:  seqwise {command} {self.target} "a text of yours"')
         return said
 
 
@@ -131,7 +134,7 @@ def export_onnx(
     else:
         _write_folder(target, content, graph, opset, int8=int8)
     before = sum(array.nbytes for array in content.weights.values())
-    return ExportOutcome(str(target), opset, int8, len(graph), before, difference, figures)
+    return ExportOutcome(str(target), content.config["task"], opset, int8, len(graph), before, difference, figures)
 
 
 def requirements_of(content: FolderContent) -> str:

@@ -13,6 +13,7 @@ from seqwise._version import __version__
 from seqwise.errors import ConfigurationError
 from seqwise.export.onnx_classifier import classifier_graph
 from seqwise.export.onnx_graph import Graph, model_of
+from seqwise.export.onnx_language import language_graph
 from seqwise.export.onnx_tagger import tagger_graph
 from seqwise.prediction.folder import FolderContent
 
@@ -21,6 +22,7 @@ GRAPHS: dict[str, Callable[[Any, int], Graph]] = {
     "SequenceClassifier": classifier_graph,
     "SequenceRegressor": classifier_graph,
     "SequenceTagger": tagger_graph,
+    "LanguageModel": language_graph,
 }
 """Estimators and who writes the graph of their modules."""
 

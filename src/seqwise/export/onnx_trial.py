@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from seqwise.layers import Recurrent
 from seqwise.models.batch import Batch, Ngrams
+from seqwise.models.language import LanguageNetwork
 from seqwise.models.tagger_features import CASINGS, TaggedBatch
 from seqwise.models.tagger_frames import FramedBatch, FrameTaggerFeatures
 from seqwise.prediction.exported import Network
@@ -34,11 +36,10 @@ def largest_difference(estimator: str, saved: Any, model: bytes, seed: int = 0) 
     for batch, steps in SIZES:
         lengths = random.integers(1, steps + 1, batch)
         lengths[-1], lengths[0] = 1, steps
-        try_out = _try_tagger if estimator == "SequenceTagger" else _try_classifier
-        given, expected = try_out(saved, lengths, random)
-        found = network(given)[0]
+        given, expected = TRIALS.get(estimator, _try_classifier)(saved, lengths, random)
+        found = network(given)[RESULTS.get(estimator, 0)]
         exists = np.ones(found.shape, bool)
-        if found.ndim == 3:  # what stands at padding means nothing
+        if estimator == "SequenceTagger":  # what stands at padding means nothing
             exists = np.broadcast_to((np.arange(steps) < lengths[:, None])[..., None], found.shape)
         largest = max(largest, float(np.abs(found - expected.numpy())[exists].max()))
     return largest
@@ -79,6 +80,28 @@ def _try_tagger(saved: Any, lengths: np.ndarray, random: np.random.Generator) ->
         "casings": random.integers(0, CASINGS, forms),
     }
     return given, saved.module(TaggedBatch(**{name: torch.from_numpy(part) for name, part in given.items()}))
+
+
+@torch.no_grad()
+def _try_language(saved: Any, lengths: np.ndarray, random: np.random.Generator) -> tuple[Inputs, torch.Tensor]:
+    module: LanguageNetwork = saved.module
+    symbols = random.integers(1, module.embedding.num_embeddings, (len(lengths), lengths.max()))
+    shapes = [of.shape for of in module.start(len(lengths))]
+    states = tuple(torch.from_numpy(random.uniform(-0.5, 0.5, shape).astype(np.float32)) for shape in shapes)
+    given: Inputs = {"symbols": symbols}
+    per_layer = module.states_of_a_layer
+    for number, state in enumerate(states):
+        layer = module.layers[number // per_layer]
+        assert isinstance(layer, Recurrent)
+        name = layer.cell.program.states[number % per_layer]
+        given[f"state_{number // per_layer}_{name}"] = state[0].numpy()
+    return given, module.log_probabilities(module.read(torch.from_numpy(symbols), states).outputs)
+
+
+TRIALS = {"SequenceTagger": _try_tagger, "LanguageModel": _try_language}
+"""Estimators and who tries them; the others are tried as classifiers."""
+RESULTS = {"LanguageModel": -1}
+"""Which output is compared, if not the first."""
 
 
 def _symbols(lengths: np.ndarray, count: int, random: np.random.Generator) -> np.ndarray:

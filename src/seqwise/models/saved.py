@@ -57,6 +57,35 @@ class SavedLanguageModel:
     module: LanguageNetwork
     pipeline: TextPipeline
 
+    def start(self, streams: int) -> Any:
+        """The states before the first symbol."""
+        return self.module.start(streams)
+
+    def losses(self, symbols: np.ndarray, targets: np.ndarray, states: Any) -> tuple[np.ndarray, Any]:
+        """-log P of every target (B, T), in nats, 0 where it is padding, and the states after the last symbol."""
+        given, wanted = (torch.from_numpy(part.astype(np.int64)).to(self._device) for part in (symbols, targets))
+        with torch.no_grad():
+            losses, reading = self.module.losses(given, wanted, states)
+        return losses.double().cpu().numpy(), reading.states
+
+    def following(self, symbols: np.ndarray, states: Any) -> tuple[np.ndarray, Any]:
+        """log P of every symbol but padding after the last of (B, T), (B, V - 1) float64, and the states.
+
+        After a single symbol the given states hold no longer.
+        """
+        given = torch.from_numpy(symbols.astype(np.int64)).to(self._device)
+        with torch.no_grad():
+            if given.shape[1] == 1:
+                logs, states = self.module.step(given[:, 0], tuple(state.contiguous() for state in states))
+            else:
+                reading = self.module.read(given, states)
+                logs, states = self.module.log_probabilities(reading.outputs[:, -1]), reading.states
+        return logs.double().cpu().numpy(), tuple(state.contiguous() for state in states)
+
+    @property
+    def _device(self) -> torch.device:
+        return self.module.embedding.weight.device
+
 
 @dataclass(frozen=True)
 class SavedTagger:

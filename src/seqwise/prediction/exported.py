@@ -6,7 +6,7 @@ Axis letters: B examples of a batch, n examples, T steps, C outputs or tags.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from seqwise.models.features import Features
 
 
+LARGEST_OUTPUT = 2**24
+"""Numbers that a language model gives at once."""
+
+
 class Network:
     """A network in onnxruntime, on the processor.
 
@@ -28,7 +32,7 @@ class Network:
         name: of the file, for errors.
 
     Attributes:
-        inputs: names of what it reads.
+        inputs: what it reads, and its shape, in which sizes that vary have names.
         outputs: names of what it gives.
 
     Raises:
@@ -52,7 +56,7 @@ class Network:
             raise ModelFolderError(
                 f"{name} cannot be run by onnxruntime: {' '.join(str(error).split())[:300]}"
             ) from None
-        self.inputs = [of.name for of in self._session.get_inputs()]
+        self.inputs = {of.name: of.shape for of in self._session.get_inputs()}
         self.outputs = [of.name for of in self._session.get_outputs()]
 
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
@@ -177,6 +181,53 @@ class ExportedTagger(ExportedModel):
         return Chain(scores, found["following"], found["first"], found["last"], given["lengths"])
 
 
+class ExportedLanguageModel(ExportedModel):
+    """An exported language model, in the place of `models.SavedLanguageModel`.
+
+    States are as the network has them: for every layer and state of its cell an array (B, H).
+
+    Attributes:
+        pipeline: from text to symbols.
+    """
+
+    def __init__(self, content: FolderContent) -> None:
+        from seqwise.text import TextPipeline
+
+        self.pipeline = TextPipeline.from_dict(content.vocabulary)
+        super().__init__(content)
+        self._sizes = {name: shape[-1] for name, shape in self.network.inputs.items() if name != "symbols"}
+
+    def start(self, streams: int) -> dict[str, np.ndarray]:
+        """The states before the first symbol."""
+        return {name: np.zeros((streams, size), np.float32) for name, size in self._sizes.items()}
+
+    def losses(self, symbols: np.ndarray, targets: np.ndarray, states: Any) -> tuple[np.ndarray, Any]:
+        """-log P of every target (B, T), in nats, 0 where it is padding, and the states after the last symbol."""
+        losses = np.zeros(symbols.shape)
+        for here in self._windows(symbols):
+            logs, states = self._read(symbols[:, here], states)
+            wanted = targets[:, here]
+            found = np.take_along_axis(logs, np.maximum(wanted - 1, 0)[..., None], -1)[..., 0]
+            losses[:, here] = np.where(wanted > 0, -found.astype(np.float64), 0.0)
+        return losses, states
+
+    def following(self, symbols: np.ndarray, states: Any) -> tuple[np.ndarray, Any]:
+        """log P of every symbol but padding after the last of (B, T), (B, V - 1) float64, and the states."""
+        logs = np.empty((len(symbols), 1, 0), np.float32)
+        for here in self._windows(symbols):
+            logs, states = self._read(symbols[:, here], states)
+        return logs[:, -1].astype(np.float64), states
+
+    def _windows(self, symbols: np.ndarray) -> Iterator[slice]:
+        """So many symbols after the other as answers fit into memory."""
+        at_once = max(1, LARGEST_OUTPUT // (len(symbols) * len(self.pipeline.vocabulary)))
+        return (slice(begin, begin + at_once) for begin in range(0, symbols.shape[1], at_once))
+
+    def _read(self, symbols: np.ndarray, states: Any) -> tuple[np.ndarray, Any]:
+        found = dict(zip(self.network.outputs, self.network({"symbols": symbols, **states}), strict=True))
+        return found["log_probabilities"], {name: found[f"{name}_after"] for name in self._sizes}
+
+
 def _chances(scores: np.ndarray, temperature: float, offsets: np.ndarray | None) -> np.ndarray:
     scores = scores / np.float32(temperature)
     found: np.ndarray = np.exp(log_softmax(scores if offsets is None else scores - offsets))
@@ -187,6 +238,7 @@ BUILDERS: dict[str, Callable[[FolderContent], Any]] = {
     "SequenceClassifier": ExportedClassifier,
     "SequenceRegressor": ExportedClassifier,
     "SequenceTagger": ExportedTagger,
+    "LanguageModel": ExportedLanguageModel,
 }
 """Estimators and what runs their exported models."""
 

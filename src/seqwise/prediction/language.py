@@ -71,6 +71,15 @@ class RestoredLanguageModel(RestoredModel, Protocol):
     def pipeline(self) -> TextPipeline:
         """From text to symbols."""
 
+    def start(self, streams: int) -> Any:
+        """The states before the first symbol."""
+
+    def losses(self, symbols: np.ndarray, targets: np.ndarray, states: Any) -> tuple[np.ndarray, Any]:
+        """-log P of every target, and the states after the last symbol."""
+
+    def following(self, symbols: np.ndarray, states: Any) -> tuple[np.ndarray, Any]:
+        """log P of every symbol but padding after the last one, and the states."""
+
 
 class LanguagePredictor(StreamingLanguageModel):
     """A language model that answers.
@@ -79,13 +88,12 @@ class LanguagePredictor(StreamingLanguageModel):
         config: the whole of config.json.
         settings: its sections.
         pipeline: from text to symbols.
-        network: the module, on its device.
     """
 
     def __init__(self, content: FolderContent, model: RestoredLanguageModel) -> None:
         self.config, self.settings = content.config, content.settings
         self.pipeline = model.pipeline
-        self.network = cast("LanguageNetwork", model.module)
+        self._model = model
 
     @classmethod
     def load(cls, path: str | Path, device: str = "auto") -> Self:
@@ -97,6 +105,15 @@ class LanguagePredictor(StreamingLanguageModel):
         """
         content, model = open_model(path, device, "LanguageModel", "a language model")
         return cls(content, model)
+
+    @property
+    def network(self) -> LanguageNetwork:  # type: ignore[override]
+        """The module, on its device.
+
+        Raises:
+            ConfigurationError: of an exported model, which has none.
+        """
+        return cast("LanguageNetwork", self._model.module)
 
     @property
     def ends(self) -> bool:
@@ -124,19 +141,7 @@ class LanguagePredictor(StreamingLanguageModel):
         Returns:
             (N,) float64, in nats.
         """
-        import torch
-
-        network, device = self.network, self._device
-        read = np.concatenate([[self.opening], symbols[:-1]]).astype(np.int64)
-        result, states = np.empty(len(symbols)), network.start(1)
-        with torch.no_grad():
-            for begin in range(0, len(symbols), WINDOW):
-                here = slice(begin, begin + WINDOW)
-                given, wanted = (torch.from_numpy(part[here].astype(np.int64)).to(device) for part in (read, symbols))
-                losses, reading = network.losses(given[None], wanted[None], states)
-                states = reading.states
-                result[here] = losses[0].double().cpu().numpy()
-        return result
+        return self._losses(symbols[None])[0]
 
     def adapt_stream(self, symbols: np.ndarray, rate: float, steps: int = 20) -> np.ndarray:
         """As `read_stream`, while the model goes on learning from what it has read (Krause et al. 2018).
@@ -172,8 +177,6 @@ class LanguagePredictor(StreamingLanguageModel):
         Raises:
             DataError: something is neither.
         """
-        import torch
-
         rows = self.encode(_checked(texts))
         decode = self.pipeline.vocabulary.decode
         scored: list[ScoredText] = []
@@ -182,9 +185,7 @@ class LanguagePredictor(StreamingLanguageModel):
             targets = np.full((len(part), max(map(len, part))), PAD, np.int64)
             for i, row in enumerate(part):
                 targets[i, : len(row)] = row
-            with torch.no_grad():
-                losses = [of.double().cpu().numpy() for of in self._windows(self.network, targets, WINDOW)]
-            together = -np.concatenate(losses, axis=1)
+            together = -self._losses(targets)
             for i, row in enumerate(part):
                 text = texts[begin + i]
                 written = text if isinstance(text, str) else " ".join(text)
@@ -229,8 +230,6 @@ class LanguagePredictor(StreamingLanguageModel):
         Raises:
             DataError: the prompt is no text.
         """
-        import torch
-
         sampling = sampling or Sampling()
         random = np.random.default_rng(sampling.seed)
         logs, states = self._after(prompt)
@@ -240,12 +239,20 @@ class LanguagePredictor(StreamingLanguageModel):
             if symbol == EOS:
                 break
             yield pieces.next(self.pipeline.vocabulary.decode([symbol])[0])
-            after, states = self.network.step(torch.tensor([symbol], device=self._device), states)
-            logs = after.double().cpu().numpy()
+            logs, states = self._model.following(np.array([[symbol]], np.int64), states)
 
     @property
     def _device(self) -> Any:
         return self.network.embedding.weight.device
+
+    def _losses(self, targets: np.ndarray) -> np.ndarray:
+        """-log P of the symbols of all rows, (B, N) float64; padding has none."""
+        read = np.concatenate([np.full((len(targets), 1), self.opening), targets[:, :-1]], axis=1).astype(np.int64)
+        result, states = np.empty(targets.shape), self._model.start(len(targets))
+        for begin in range(0, targets.shape[1], WINDOW):
+            here = slice(begin, begin + WINDOW)
+            result[:, here], states = self._model.losses(read[:, here], targets[:, here], states)
+        return result
 
     def _windows(self, network: LanguageNetwork, targets: np.ndarray, steps: int) -> Iterator[Tensor]:
         """-log P of some steps of all rows after the other, (B, T) each; the state is carried over, gradients are not.
@@ -268,15 +275,9 @@ class LanguagePredictor(StreamingLanguageModel):
 
     def _after(self, prompt: str) -> tuple[np.ndarray, Any]:
         """log P of what comes after a prompt, (1, V - 1), and the states."""
-        import torch
-
         (row,) = self.encode([prompt])
         row = row[:-1] if self.ends else row
-        read = torch.tensor([[self.opening, *row.tolist()]], device=self._device)
-        with torch.no_grad():
-            reading = self.network.read(read, self.network.start(1))
-            logs = self.network.log_probabilities(reading.outputs[:, -1])
-        return logs.double().cpu().numpy(), tuple(state.contiguous() for state in reading.states)
+        return self._model.following(np.array([[self.opening, *row.tolist()]], np.int64), self._model.start(1))
 
 
 def _checked(texts: Sequence[Any]) -> Sequence[Any]:

@@ -7,9 +7,9 @@ import time
 import pytest
 import yaml
 from hub_stand_in import TOKEN, StandIn
-from saved_toy import TEXTS, save_toy
 from typer.testing import CliRunner
 
+from saved_toy import TEXTS, save_toy
 from seqwise.cli import app
 from seqwise.errors import ConfigurationError, FileError, ModelFolderError
 from seqwise.export.hub_card import hub_card, local_paths

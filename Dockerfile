@@ -37,6 +37,7 @@ COPY --from=build /opt/seqwise /opt/seqwise
 ENV PATH=/opt/seqwise/bin:$PATH \
     HOME=/tmp \
     SEQWISE_CACHE=/tmp/seqwise \
+    ORT_DISABLE_TELEMETRY=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 WORKDIR /tmp

@@ -80,6 +80,10 @@ def test_all_that_is_written_goes_to_tmp():
     assert environment["PYTHONDONTWRITEBYTECODE"] == "1"
 
 
+def test_onnxruntime_tells_nobody_that_it_runs():
+    assert "ORT_DISABLE_TELEMETRY=1" in dict(after_last_from())["ENV"].split()
+
+
 def test_what_it_starts_is_a_command():
     from seqwise.cli import app
 

@@ -2,7 +2,7 @@
 // screen readers are told, clear()}.
 
 import { Bars } from "./bars.js";
-import { el, number, percent } from "./dom.js";
+import { el, foldout, number, percent } from "./dom.js";
 import { linePlot, scalePlot } from "./plot.js";
 import { Hues, markedText, table } from "./spans.js";
 
@@ -56,6 +56,7 @@ function classes(model) {
 }
 
 function tags(model) {
+  const open = {};
   const hues = new Hues();
   const place = el("div");
   const element = holder(place);
@@ -78,7 +79,7 @@ function tags(model) {
               { numeric: [2] },
             )
           : el("p", { class: "hint" }, "Nothing is marked in this text."),
-        el("details", {}, el("summary", {}, "Every token"), table("Tokens and their tags", ["Token", "Tag", "Probability"], rows, { numeric: [2] })),
+        foldout(open, "Every token", table("Tokens and their tags", ["Token", "Tag", "Probability"], rows, { numeric: [2] })),
       );
       const types = new Set(answer.entities.map((of) => of.entity_group));
       return `${answer.entities.length} entities${types.size ? `: ${[...types].join(", ")}` : ""}.`;
@@ -110,14 +111,14 @@ function timeline(answer, hues) {
 function numbers(model) {
   const place = el("div");
   const element = holder(place);
-  const bounds = model.targets ?? {};
+  const ranges = model.ranges ?? {};
   return {
     element,
     show(answer) {
       element.classList.remove("empty");
-      const values = answer.prediction ?? answer.predictions ?? answer.values ?? answer.targets;
-      place.replaceChildren(...Object.entries(values).map(([name, value]) => scalePlot(name, value, bounds[name]?.low, bounds[name]?.high)));
-      return `${Object.entries(values).map(([name, value]) => `${name} ${number(value)}`).join(", ")}.`;
+      const found = Object.entries(answer.values);
+      place.replaceChildren(...found.map(([name, value]) => scalePlot(name, value, ...(ranges[name] ?? []))));
+      return `${found.map(([name, value]) => `${name} ${number(value)}`).join(", ")}.`;
     },
     clear() {
       element.classList.add("empty");
@@ -127,13 +128,14 @@ function numbers(model) {
 }
 
 function forecast() {
+  const open = {};
   const place = el("div");
   const element = holder(place);
   return {
     element,
     show(answer, question) {
       element.classList.remove("empty");
-      const ahead = answer.forecast.map((row) => [row].flat());
+      const ahead = answer.forecasts;
       const history = (question.series ?? []).map((row) => [row].flat());
       const names = answer.channels ?? ahead[0].map((_, c) => `channel ${c + 1}`);
       const column = (rows, c) => rows.map((row) => [row].flat()[c]);
@@ -151,17 +153,16 @@ function forecast() {
               {
                 height: names.length > 2 ? 130 : 220,
                 from: history.length - 1,
-                band: answer.low ? { low: column(answer.low, c), high: column(answer.high, c), start: history.length } : null,
+                band: answer.low?.length ? { low: [history.at(-1)[c], ...column(answer.low, c)], high: [history.at(-1)[c], ...column(answer.high, c)], start: history.length - 1 } : null,
                 label: `${name}: ${history.length} steps given, ${ahead.length} steps ahead from ${number(ahead[0][c])} to ${number(ahead.at(-1)[c])}`,
                 legend: c === 0,
               },
             ),
           ),
         ),
-        el(
-          "details",
-          {},
-          el("summary", {}, "The numbers"),
+        foldout(
+          open,
+          "The numbers",
           table("Forecast", ["Step", ...names], ahead.map((row, i) => [String(i + 1), ...row.map(number)]), { numeric: names.map((_, c) => c + 1) }),
         ),
       );
@@ -175,6 +176,7 @@ function forecast() {
 }
 
 function translations() {
+  const open = {};
   const text = el("p", { class: "said", dir: "auto", "data-part": "translation" });
   const note = el("p", { class: "hint" });
   const others = el("div");
@@ -189,6 +191,7 @@ function translations() {
         answer.answers.length > 1
           ? table("Translations, best first", ["Translation", "Score"], answer.answers.map((of) => [of.text, number(of.score)]), { numeric: [1] })
           : "",
+        answer.symbols?.length && answer.answers[0]?.attention?.length ? attended(answer.symbols, answer.answers[0], open) : "",
       );
       return `${answer.translation}`;
     },
@@ -200,7 +203,38 @@ function translations() {
   };
 }
 
+/** A row for each symbol that was written, a column for each that was read: the deeper, the more it was looked at. */
+function attended(read, answer, open) {
+  return foldout(
+    open,
+    "Where the model looked",
+    el(
+      "div",
+      { class: "scroller", tabindex: "0", role: "region", "aria-label": "Attention" },
+      el(
+        "table",
+        { class: "attention" },
+        el("caption", { class: "unseen" }, "Attention: share of each symbol that was read, for each that was written"),
+        el("thead", {}, el("tr", {}, el("td"), read.map((symbol) => el("th", { scope: "col" }, el("span", {}, symbol))))),
+        el(
+          "tbody",
+          {},
+          answer.symbols.map((symbol, i) =>
+            el(
+              "tr",
+              {},
+              el("th", { scope: "row" }, symbol),
+              answer.attention[i].map((share, j) => el("td", { vars: { share: share.toFixed(3) }, title: `${symbol} ← ${read[j]}: ${percent(share)}` }, el("span", { class: "unseen" }, percent(share)))),
+            ),
+          ),
+        ),
+      ),
+    ),
+  );
+}
+
 function transcript() {
+  const open = {};
   const place = el("div");
   const element = holder(place);
   return {
@@ -210,10 +244,9 @@ function transcript() {
       place.replaceChildren(
         el("p", { class: "said", dir: "auto" }, answer.text || "(nothing heard)"),
         answer.words?.length
-          ? el(
-              "details",
-              {},
-              el("summary", {}, "Every word and its time"),
+          ? foldout(
+              open,
+              "Every word and its time",
               table(
                 "Words",
                 ["Word", answer.unit === "seconds" ? "Seconds" : "Frames", "Probability"],

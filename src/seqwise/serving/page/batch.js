@@ -27,7 +27,7 @@ function cellsOf(model, answer) {
     case "translate":
       return { translation: answer.translation };
     case "regress":
-      return answer.prediction ?? answer.predictions ?? answer.values ?? answer.targets;
+      return answer.values;
     default:
       return { answer: JSON.stringify(answer) };
   }
@@ -36,7 +36,7 @@ function cellsOf(model, answer) {
 function columnsOf(model) {
   if (model.task === "classify")
     return [...(model.several_labels ? ["labels"] : ["label"]), "probability", ...(model.classes ?? []).map((name) => `p(${name})`), "error"];
-  return { tag: ["entities", "error"], translate: ["translation", "error"] }[model.task] ?? null;
+  return { tag: ["entities", "error"], translate: ["translation", "error"], regress: [...(model.targets ?? []), "error"] }[model.task] ?? null;
 }
 
 export function batchView(model) {

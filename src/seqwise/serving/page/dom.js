@@ -67,6 +67,12 @@ export function choice(label, options, chosen, changed) {
   );
 }
 
+/** Something to open, which is open again when it is built anew: `state` remembers it under its title. */
+export function foldout(state, title, ...children) {
+  const toggled = (event) => (state[title] = event.target.open);
+  return el("details", { open: state[title], ontoggle: toggled }, el("summary", {}, title), ...children);
+}
+
 /** A button. */
 export function button(text, pressed, attributes = {}) {
   return el("button", { type: "button", class: "plain", onclick: pressed, ...attributes }, text);
@@ -93,7 +99,7 @@ export function number(value) {
     size !== 0 && (size < 0.001 || size >= 1e6)
       ? value.toExponential(2)
       : value.toFixed(size >= 100 ? 1 : size >= 10 ? 2 : 3);
-  return written.replace("-", "−");
+  return written.replaceAll("-", "−");
 }
 
 /** Has the browser save a file. */

@@ -17,6 +17,7 @@ const SAID = {
   occlusion: "How much the output changes when a token is left out.",
   gradient_x_input: "The output's slope at each token: quick, and good near the input only.",
 };
+const OUTPUT = { classify: "log-odds", tag: "log-odds", lm: "log P" };
 const TOP = 10;
 
 export function explainView(model, memory) {
@@ -27,8 +28,9 @@ export function explainView(model, memory) {
   const element = el("div", { class: "answer empty" }, place);
   const said = el("p", { class: "hint" }, SAID[memory.method]);
   const input = createInput(model, memory, () => asking.later());
-  const target = model.classes?.length
-    ? el("select", { onchange: () => asking.now() }, el("option", { value: "" }, "the answer"), model.classes.map((name) => el("option", { value: name }, name)))
+  const targets = model.classes ?? model.targets;
+  const target = targets?.length
+    ? el("select", { onchange: () => asking.now() }, el("option", { value: "" }, "the answer"), targets.map((name) => el("option", { value: name }, name)))
     : null;
   const position =
     model.task === "tag" || model.task === "lm"
@@ -58,7 +60,7 @@ export function explainView(model, memory) {
           "p",
           { class: "headline" },
           el("span", { class: "label-said", dir: "auto" }, String(answer.target)),
-          el("span", { class: "sure" }, `output ${number(answer.output)}`),
+          el("span", { class: "sure" }, `${OUTPUT[model.task] ?? "output"} ${number(answer.output)}`),
         ),
         frames
           ? linePlot([{ name: "value", values: answer.tokens.map((token) => token.value) }], { height: 180, label: `Value of each of ${answer.tokens.length} steps` })

@@ -2,7 +2,8 @@
 
 import { el, number } from "./dom.js";
 
-const LABELS = 64; // pixels below the cells for the symbols, where there is room for them
+const LABELS = 64; // pixels below the cells for symbols that are written downwards
+const FLAT = 22; // the same where all of them fit side by side
 const LEAST = 12; // pixels of a column that has a symbol below it
 const MOST_HEIGHT = 420;
 const TABLE_STEPS = 40;
@@ -35,7 +36,8 @@ export class HeatMap {
     this.numbers = el("div");
     this.details = el("details", { ontoggle: () => this.fillTable() }, el("summary", {}, "As a table"), this.numbers);
     this.box = el("div", { class: "heat" }, this.canvas);
-    this.element = el("div", {}, this.box, this.readout, this.details);
+    this.scale = el("p", { class: "heat-scale" });
+    this.element = el("div", {}, this.box, this.scale, this.readout, this.details);
     this.observer = new ResizeObserver(() => this.draw());
     this.observer.observe(this.box);
     this.themed = () => this.draw();
@@ -59,6 +61,11 @@ export class HeatMap {
     this.cursor.unit = Math.min(this.cursor.unit, rows[0].length - 1);
     this.most = 1e-9;
     for (const row of rows) for (const value of row) this.most = Math.max(this.most, Math.abs(value));
+    this.scale.replaceChildren(
+      el("span", {}, signed ? number(-this.most) : "0"),
+      el("span", { class: signed ? "shades both" : "shades", "aria-hidden": "true" }),
+      el("span", {}, signed ? number(this.most) : "1"),
+    );
     this.draw();
     this.say();
     this.fillTable();
@@ -70,7 +77,11 @@ export class HeatMap {
     const steps = this.rows.length;
     const units = this.rows[0].length;
     const cell = width / steps;
-    const labels = cell >= LEAST ? LABELS : 0;
+    const pen = this.canvas.getContext("2d");
+    const font = `12px ${getComputedStyle(document.body).fontFamily}`;
+    pen.font = font;
+    const flat = this.symbols.every((symbol) => pen.measureText(symbol).width <= cell - 4);
+    const labels = flat ? FLAT : cell >= LEAST ? LABELS : 0;
     const tall = Math.max(3, Math.min(18, Math.floor(MOST_HEIGHT / units)));
     const height = units * tall;
     const ratio = window.devicePixelRatio || 1;
@@ -78,7 +89,6 @@ export class HeatMap {
     this.canvas.height = Math.round((height + labels) * ratio);
     this.canvas.style.height = `${height + labels}px`;
     this.size = { cell, tall, height };
-    const pen = this.canvas.getContext("2d");
     pen.scale(ratio, ratio);
     const shades = { ground: colour(this.box, "ground"), up: colour(this.box, "for"), down: colour(this.box, "against") };
     for (let step = 0; step < steps; step += 1) {
@@ -94,13 +104,13 @@ export class HeatMap {
     }
     if (labels) {
       pen.fillStyle = `rgb(${colour(this.box, "ink").join(" ")})`;
-      pen.font = `12px ${getComputedStyle(document.body).fontFamily}`;
+      pen.font = font;
       pen.textBaseline = "middle";
       this.symbols.forEach((symbol, step) => {
         pen.save();
         pen.translate((step + 0.5) * cell, height + 6);
         const written = symbol === " " ? "␣" : symbol;
-        if (pen.measureText(written).width <= cell - 2) {
+        if (flat) {
           pen.textAlign = "center";
           pen.fillText(written, 0, 8);
         } else {

@@ -2,7 +2,7 @@
 
 import { Problem } from "./api.js";
 import { button, characters, el, field, number } from "./dom.js";
-import { linePlot } from "./plot.js";
+import { linePlot, wavePlot } from "./plot.js";
 import { canRecord, fromBase64, readSound, record, wavBase64 } from "./sound.js";
 
 const MOST_NUMBERS_SHOWN = 600;
@@ -13,8 +13,9 @@ export function kindOf(model) {
   const example = model.example ?? {};
   if ("fields" in example) return "fields";
   if ("tokens" in example && !("text" in example)) return "tokens";
-  if ("wav" in example || model.task === "transcribe" || (example.rate ?? model.rate ?? 0) >= SOUND) return "sound";
   if ("series" in example) return "series";
+  const samples = "frames" in example && !Array.isArray(example.frames[0]);
+  if ("wav" in example || (samples && (model.rate ?? 0) >= SOUND)) return "sound";
   if ("frames" in example) return "frames";
   return "text";
 }
@@ -140,6 +141,9 @@ function numbersInput(model, memory, changed, kind) {
   const picture = el("div", { class: "given" });
   const facts = el("p", { class: "hint" });
   const chooser = el("input", { type: "file", accept: ".csv,.tsv,.txt,.json", onchange: () => read(chooser.files[0]) });
+  const beside = model.example?.known
+    ? el("textarea", { rows: 3, spellcheck: "false", class: "numbers", oninput: () => changed(), value: written(model.example.known) })
+    : null;
   let problem = null;
 
   function written(rows) {
@@ -195,6 +199,7 @@ function numbersInput(model, memory, changed, kind) {
     field(name, area),
     facts,
     picture,
+    beside && field(`Known: ${(model.known ?? []).join(", ")}`, beside, "of every step given, and of the steps ahead"),
     el(
       "div",
       { class: "row under" },
@@ -208,13 +213,15 @@ function numbersInput(model, memory, changed, kind) {
     shown: () => put(memory.numbers),
     value: () => {
       if (problem) throw problem;
-      return memory.numbers?.length ? { [kind]: memory.numbers } : null;
+      if (!memory.numbers?.length) return null;
+      const known = kind === "series" && model.example.known ? { known: readNumbers(beside.value) ?? [] } : {};
+      return { [kind]: memory.numbers, ...known };
     },
   };
 }
 
 function soundInput(model, memory, changed) {
-  const rate = model.rate ?? model.example?.rate ?? null;
+  const rate = model.rate;
   const said = el("p", { class: "hint", role: "status" });
   const picture = el("div", { class: "given" });
   const player = el("audio", { controls: true, hidden: true });
@@ -235,7 +242,7 @@ function soundInput(model, memory, changed) {
       return;
     }
     said.textContent = `${sound.name}: ${number(sound.samples.length / sound.rate)} seconds at ${sound.rate.toLocaleString("en")} Hz`;
-    picture.replaceChildren(linePlot([{ name: "sound", values: envelope(sound.samples) }], { height: 80, label: "waveform" }));
+    picture.replaceChildren(wavePlot(sound.samples, `Waveform of ${sound.name}`));
     player.hidden = !sound.blob;
     if (sound.blob && player.dataset.of !== sound.name) {
       URL.revokeObjectURL(player.src);
@@ -302,7 +309,6 @@ function soundInput(model, memory, changed) {
   );
   acceptsDrops(element, (file) => open(file));
   draw();
-  if (!memory.sound) queueMicrotask(example);
   return {
     element,
     shown: draw,
@@ -314,15 +320,6 @@ function soundInput(model, memory, changed) {
       return sound.frames ? { ...model.example } : { wav: wavBase64(sound) };
     },
   };
-}
-
-/** At most so many points that have the shape of a sound: of each piece the sample that is furthest out. */
-function envelope(samples, points = 400) {
-  const size = Math.ceil(samples.length / points);
-  return Array.from({ length: Math.ceil(samples.length / size) }, (_, i) => {
-    const piece = samples.subarray(i * size, (i + 1) * size);
-    return piece.reduce((most, value) => (Math.abs(value) > Math.abs(most) ? value : most), 0);
-  });
 }
 
 /** Lets a file be dropped on an element. */

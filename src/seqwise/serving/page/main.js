@@ -40,16 +40,17 @@ let models = [];
 function tabsOf(model) {
   const memory = memoryOf(model);
   const verbs = new Set(model.verbs);
+  const writes = model.task === "generate";
   const texts = ["text", "fields", "tokens"].includes(kindOf(model));
   return [
-    verbs.has("predict") && ["predict", TASKS[model.task]?.[0] ?? "Predict", () => predictView(model, memory)],
+    verbs.has("predict") && !writes && ["predict", TASKS[model.task]?.[0] ?? "Predict", () => predictView(model, memory)],
     verbs.has("generate") && ["generate", "Generate", () => generateView(model, memory)],
-    verbs.has("score") && texts && ["score", "Score", () => scoreView(model, memory)],
+    verbs.has("score") && ["score", "Score", () => scoreView(model, memory)],
     (verbs.has("neighbours") || verbs.has("analogy")) && ["embeddings", "Embeddings", () => embeddingsView(model, memory)],
     verbs.has("explain") && ["explain", "Explain", () => explainView(model, memory)],
     verbs.has("trace") && ["state", "State", () => statesView(model, memory)],
     model.streams && ["stream", "Stream", () => streamView(model, memory)],
-    verbs.has("predict") && texts && ["batch", "Batch", () => batchView(model)],
+    verbs.has("predict") && texts && !writes && ["batch", "Batch", () => batchView(model)],
     model.task !== "vectors" && ["card", "Model card", () => cardView(model)],
     ["api", "Use it", () => examplesView(model)],
   ].filter(Boolean);
@@ -91,8 +92,8 @@ function factsOf(model) {
   return [
     TASKS[model.task]?.[1] ?? model.task,
     model.cell && model.cell.toUpperCase(),
-    model.task !== "vectors" && model.unit && `reads ${UNITS[model.unit] ?? model.unit}`,
-    model.task !== "tag" && model.classes?.length && `${model.classes.length} ${model.several_labels ? "labels" : "classes"}`,
+    model.task !== "vectors" && model.unit && `${["generate", "transcribe"].includes(model.task) ? "writes" : "reads"} ${UNITS[model.unit] ?? model.unit}`,
+    model.task === "classify" && `${model.classes.length} ${model.several_labels ? "labels" : "classes"}`,
     model.words && `${model.words.toLocaleString("en")} words of ${model.size} numbers`,
     model.calibrated && "calibrated",
     ...figuresOf(model),

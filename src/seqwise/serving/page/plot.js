@@ -25,6 +25,12 @@ function range(values) {
     high = Math.max(high, value);
   }
   if (low > high) return [0, 1];
+  return [low, high];
+}
+
+/** The same, but never of width 0, which nothing could be drawn over. */
+function span(values) {
+  const [low, high] = range(values);
   return low === high ? [low - 0.5, high + 0.5] : [low, high];
 }
 
@@ -35,7 +41,7 @@ function range(values) {
  */
 export function linePlot(lines, { height = 200, label = "", band = null, from = null, bounds = null, legend = false } = {}) {
   const all = lines.flatMap((line) => line.values).concat(band ? [...band.low, ...band.high] : []);
-  const [low, high] = bounds ?? range(all);
+  const [low, high] = bounds ?? span(all);
   const steps = Math.max(2, ...lines.map((line) => (line.start ?? 0) + line.values.length));
   const inner = { width: WIDTH - MARGIN.left - MARGIN.right, height: height - MARGIN.top - MARGIN.bottom };
   const x = (step) => MARGIN.left + (step / (steps - 1)) * inner.width;
@@ -95,6 +101,23 @@ export function linePlot(lines, { height = 200, label = "", band = null, from = 
       { class: "legend" },
       lines.map((line, i) => el("span", { class: `key ${line.kind ?? `line-${i % 6}`}` }, line.name)),
     ),
+  );
+}
+
+/** The shape of a sound: of each piece its lowest and its highest sample. */
+export function wavePlot(samples, label, pieces = 300) {
+  const size = Math.max(1, Math.ceil(samples.length / pieces));
+  const count = Math.ceil(samples.length / size);
+  const most = samples.reduce((found, value) => Math.max(found, Math.abs(value)), 1e-6);
+  let drawn = "";
+  for (let i = 0; i < count; i += 1) {
+    const [low, high] = range(samples.subarray(i * size, (i + 1) * size));
+    drawn += `M${i + 0.5} ${(50 - (48 * high) / most).toFixed(1)}V${(51 - (48 * low) / most).toFixed(1)}`;
+  }
+  return svg(
+    "svg",
+    { viewBox: `0 0 ${count} 100`, preserveAspectRatio: "none", class: "wave", role: "img", "aria-label": label },
+    svg("path", { d: drawn }),
   );
 }
 

@@ -30,7 +30,7 @@ export class Session {
       this.waiting.push({ resolve, reject });
       this.socket.send(JSON.stringify({ input }));
     });
-    if (typeof answer.status === "number" && answer.status >= 400) throw new Problem(answer.status, answer.detail ?? answer.title, answer);
+    if (answer.error) throw new Problem(answer.error.status, answer.error.detail, { field: answer.error.field ?? null });
     return answer;
   }
 

@@ -52,7 +52,7 @@ export function streamView(model, memory) {
   function pieces() {
     if (frames) {
       const lines = text.value.split("\n").filter((line) => line.trim());
-      return lines.map((line) => ({ input: [readNumbers(line)].flat(2), shown: line.trim().slice(0, 40) }));
+      return lines.map((line) => ({ input: [readNumbers(line)].flat(2), shown: line.trim() }));
     }
     const cut = model.unit === "characters" || model.unit === "bytes" ? characters(text.value) : (text.value.match(/\S+\s*/g) ?? []);
     return cut.map((piece) => ({ input: model.unit === "characters" || model.unit === "bytes" ? piece : piece.trim(), shown: piece }));
@@ -75,7 +75,7 @@ export function streamView(model, memory) {
         const begun = performance.now();
         const answer = await open.step(piece.input);
         took(piece, answer, performance.now() - begun);
-        text.value = frames ? text.value.split("\n").filter((line) => line.trim()).slice(1).join("\n") : characters(text.value).slice(characters(piece.shown).length).join("");
+        text.value = frames ? text.value.split("\n").filter((line) => line.trim()).slice(1).join("\n") : text.value.slice(piece.shown.length);
         memory.stream = text.value;
       }
       if (!list.length) status.say("Type what comes next.");
@@ -92,25 +92,29 @@ export function streamView(model, memory) {
     steps = answer.steps ?? steps + 1;
     counted.textContent = `${steps} step${steps === 1 ? "" : "s"}`;
     const said = summary(answer);
-    rows.prepend(el("tr", {}, el("td", {}, String(steps)), el("td", { class: "piece", dir: "auto" }, piece.shown), el("td", { dir: "auto" }, said.name), el("td", { class: "number" }, said.value)));
+    rows.prepend(el("tr", {}, el("td", {}, String(steps)), el("td", { class: "piece", dir: "auto" }, cut(piece.shown)), el("td", { dir: "auto" }, said.name), el("td", { class: "number" }, said.value)));
     while (rows.children.length > MOST_ROWS) rows.lastElementChild.remove();
-    label.replaceChildren(el("span", { class: "label-said", dir: "auto" }, said.name), el("span", { class: "sure" }, said.value));
-    const shares = said.shares;
-    if (shares) {
-      bars.show(shares, new Set([said.name]));
-      if (!said.next) {
-        history.push(shares);
-        draw();
-      }
+    label.replaceChildren(
+      said.next ? el("span", { class: "sure" }, "next") : "",
+      el("span", { class: "label-said", dir: "auto" }, said.name),
+      el("span", { class: "sure" }, said.value),
+    );
+    if (said.shares) bars.show(said.shares, said.next ? new Set() : new Set([said.name]));
+    if (said.lines) {
+      history.push(said.lines);
+      draw();
     }
     const way = session?.direct ? "WebSocket" : "HTTP";
     status.say(`Step ${steps}: ${said.name} ${said.value}.`, `answered in ${Math.max(1, Math.round(milliseconds))} ms by ${way}`);
   }
   function draw() {
     if (history.length < 2) return;
-    const order = Object.entries(history.at(-1)).sort((a, b) => b[1] - a[1]);
+    const order = Object.entries(history.at(-1));
+    const shares = model.task === "classify" || model.task === "tag";
+    if (shares) order.sort((a, b) => b[1] - a[1]);
     const lines = order.slice(0, LINES).map(([name]) => ({ name, values: history.map((of) => of[name]) }));
-    plot.replaceChildren(linePlot(lines, { height: 160, bounds: [0, 1], legend: true, label: `Probabilities over ${history.length} steps` }));
+    const label = `${shares ? "Probabilities" : "Numbers"} over ${history.length} steps`;
+    plot.replaceChildren(linePlot(lines, { height: 180, bounds: shares ? [0, 1] : null, legend: true, label }));
   }
   async function restart() {
     const old = session;
@@ -155,7 +159,7 @@ export function streamView(model, memory) {
       el(
         "section",
         { class: "card", "aria-label": "Steps to feed" },
-        field(frames ? "Frames, one a line" : "What comes next", text, frames ? "numbers with commas between" : model.unit === "characters" ? "fed letter by letter" : "fed word by word; Enter feeds all"),
+        field(frames ? "Steps, one a line" : "What comes next", text, frames ? "numbers with commas between" : model.unit === "characters" ? "fed letter by letter" : "fed word by word; Enter feeds all"),
         el("div", { class: "row" }, one, all, halt),
         el(
           "div",
@@ -191,20 +195,25 @@ export function streamView(model, memory) {
   };
 }
 
-/** The answer of a step as a name, a value, and shares of classes where there are some. */
+function cut(text) {
+  return text.length > 42 ? `${text.slice(0, 41)}…` : text;
+}
+
+/**
+ * The answer of a step: {name, value, shares, lines, next}: `shares` are shown as bars, `lines` are drawn over the steps,
+ * `next` says that the answer is about what comes.
+ */
 function summary(answer) {
-  if (answer.probabilities && !Array.isArray(answer.probabilities)) {
-    const best = Object.entries(answer.probabilities).sort((a, b) => b[1] - a[1])[0];
-    const name = answer.label ?? answer.tag ?? (answer.labels ? answer.labels.join(", ") || "no label" : best[0]);
-    return { name: String(name), value: percent(answer.probability ?? best[1]), shares: answer.probabilities };
-  }
-  if (Array.isArray(answer.next)) {
-    const shares = Object.fromEntries(answer.next.map((of) => (Array.isArray(of) ? of : [of.symbol ?? of.token, of.probability])));
+  if (answer.next) {
+    const shares = Object.fromEntries(answer.next.map((of) => [of.token, of.probability]));
     const [name, share] = Object.entries(shares)[0];
-    return { name, value: percent(share), shares, next: true };
+    return { name, value: percent(share), shares, lines: null, next: true };
   }
-  const values = answer.prediction ?? answer.forecast ?? answer.text ?? answer.answer;
-  if (typeof values === "string") return { name: values, value: "", shares: null };
-  const flat = Array.isArray(values) ? values.flat().slice(0, 4).map(number) : Object.entries(values ?? {}).map(([name, value]) => `${name} ${number(value)}`);
-  return { name: flat.join(", "), value: "", shares: null };
+  if (answer.probabilities) {
+    const name = answer.tag ?? (answer.labels ? answer.labels.join(", ") || "no label" : (answer.label ?? "no answer"));
+    return { name, value: percent(answer.probability), shares: answer.probabilities, lines: answer.probabilities };
+  }
+  const values = answer.values ?? answer.forecast;
+  if (values) return { name: Object.values(values).map(number).join(", "), value: "", shares: null, lines: values };
+  return { name: answer.text ?? "", value: "", shares: null, lines: null };
 }

@@ -53,7 +53,10 @@ class ServedRegressor(Served):
 
     def _further(self) -> dict[str, Any]:
         rate = self.predictor.model.features.frames.rate if self.predictor.reads_frames else None
-        return {"targets": list(self.predictor.scale.names), "rate": rate}
+        scale = self.predictor.scale
+        ranges = zip(scale.names, scale.low.tolist(), scale.high.tolist(), strict=True)
+        told = {name: [low, high] for name, low, high in ranges}
+        return {"targets": list(scale.names), "ranges": told, "rate": rate}
 
     def unknown(self, items: Sequence[Item]) -> tuple[int, int]:
         """See `Served`."""

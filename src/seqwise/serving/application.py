@@ -30,7 +30,7 @@ from seqwise.serving.settings import ServerSettings
 from seqwise.serving.watching import Watcher
 
 
-def create_app(folders: Mapping[str, Path], settings: ServerSettings) -> FastAPI:
+def create_app(folders: Mapping[str, str | Path], settings: ServerSettings) -> FastAPI:
     """Read the models and return the application that serves them.
 
     Args:

@@ -109,9 +109,10 @@ class Models(Mapping[str, Running]):
     """
 
     def __init__(
-        self, folders: Mapping[str, Path], settings: ServerSettings, observation: Observation | None = None
+        self, folders: Mapping[str, str | Path], settings: ServerSettings, observation: Observation | None = None
     ) -> None:
-        self.folders, self.settings = dict(folders), settings
+        self.folders = {name: Path(path) for name, path in folders.items()}
+        self.settings = settings
         self.observation = observation or Observation()
         self.beside = Beside(settings)
         self.generation = 0

@@ -10,12 +10,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load, save
-from stream_cases import ENCODERS, TASKS, inputs_of
-from stream_cases import load as load_predictor
-from stream_cases import save as save_model
 
 from seqwise.errors import DataError
 from seqwise.prediction.state_format import state_bytes, state_from
+from stream_cases import ENCODERS, TASKS, inputs_of
+from stream_cases import load as load_predictor
+from stream_cases import save as save_model
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from seqwise.serving.sockets import addresses, cannot_listen, open_sockets
 log = logging.getLogger("seqwise.serving")
 
 INTERRUPTED = 130
-BESIDE = ("seqwise-beside", "seqwise-drawing")  # threads of explanations, and of what is drawn
+BESIDE = ("seqwise-beside", "seqwise-drawing", "seqwise-session")  # threads of explanations, drawing, sessions
 CLOSE_S = 1  # for connections to close when all requests are answered
 Ready = Callable[[list[str]], None]
 

@@ -29,7 +29,7 @@ MEDIA_TYPE = "application/octet-stream"
 SUBPROTOCOL = "seqwise"
 CLOSINGS = {"deleted": (4404, "the session was deleted"), "idle": (4408, "the session was idle for too long")}
 """Codes with which a WebSocket is closed at the end of its session; the server's own end is 1012."""
-NO_TEXT, TOO_SLOW, FAILED = 1003, 1008, 1011
+NO_TEXT = 1003
 
 
 class SessionRequest(Strict):
@@ -185,8 +185,6 @@ class SessionRoutes:
                 await self._converse(websocket, session)
         except WebSocketDisconnect:
             pass
-        except TimeoutError:
-            await _close(websocket, TOO_SLOW, "the answers were not read in time")
         except asyncio.CancelledError:
             if not session.ended:
                 raise
@@ -209,8 +207,7 @@ class SessionRoutes:
                 answer = {"error": refused.to_dict()}
             except InputError as error:
                 answer = {"error": Refused(422, str(error)).to_dict()}
-            async with asyncio.timeout(self._settings.timeout_s):
-                await websocket.send_text(to_json(answer).decode())
+            await websocket.send_text(to_json(answer).decode())
 
     async def _answer(self, session: Session, body: Any) -> dict[str, Any]:
         """Take the steps of a request.

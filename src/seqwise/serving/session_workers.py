@@ -45,7 +45,6 @@ class Workers:
         self._count = settings.workers if self._folder else 1
         self.own = int(os.environ.get(WORKER, "0")) if self._count > 1 else 0
         self._timeout_s = settings.timeout_s
-        self._largest = settings.max_body
         self._clients: dict[int, httpx.AsyncClient] = {}
 
     def of(self, key: str) -> int | None:
@@ -118,14 +117,13 @@ class Workers:
 
             async def hand_back() -> None:
                 async for message in other:
-                    async with asyncio.timeout(self._timeout_s):
-                        await websocket.send_text(message if isinstance(message, str) else message.decode())
+                    await websocket.send_text(message if isinstance(message, str) else message.decode())
 
             tasks = {asyncio.create_task(hand_on()), asyncio.create_task(hand_back())}
             try:
                 ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in ended:
-                    with contextlib.suppress(ConnectionClosed, WebSocketDisconnect, TimeoutError):
+                    with contextlib.suppress(ConnectionClosed, WebSocketDisconnect):
                         task.result()
             finally:
                 for task in tasks:

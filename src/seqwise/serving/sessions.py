@@ -79,9 +79,9 @@ class Session:
             How many symbols or frames have been read, and the answer after each input.
 
         Raises:
-            Refused: one is no step of this model; names its field.
+            Refused: one is no step of this model; names its field. Or the session has ended.
         """
-        predictor, state = self.steps.predictor, self._state
+        predictor, state = self.steps.predictor, self._kept()
         before = predictor.export_state(state) if len(inputs) > 1 else b""  # a step writes to the state
         answers: list[dict[str, Any]] = []
         for x, field in zip(inputs, fields, strict=True):
@@ -97,7 +97,12 @@ class Session:
 
     def export(self) -> bytes:
         """The state as bytes. Runs in a thread."""
-        return self.steps.predictor.export_state(self._state)
+        return self.steps.predictor.export_state(self._kept())
+
+    def _kept(self) -> Any:
+        if (state := self._state) is None:  # it ended while this waited for a thread
+            raise Refused(404, GONE)
+        return state
 
     def free(self, why: str) -> None:
         """Forget the state, and end who follows."""
@@ -184,7 +189,7 @@ class Sessions:
         steps = session.steps
         read = [steps.read(x, field) for x, field in zip(inputs, fields, strict=True)]
         longest = self.settings.max_length
-        if steps.grows and session.count + sum(len(x) if isinstance(x, str) else 1 for x in read) > longest:
+        if steps.grows and session.count + sum(map(steps.most, read)) > longest:
             raise Refused(413, f"what this model keeps grows with every step: a session of it has at most {longest:,}")
         return await self._in_turn(session, lambda: session.take(read, fields), deadline)
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from seqwise.errors import InputError
 from seqwise.prediction.classified import Prediction
+from seqwise.prediction.streaming import check_stepwise
 from seqwise.serving.problems import Refused
 from seqwise.serving.served import Served
 
@@ -27,6 +28,9 @@ class Steps(ABC):
 
     example: Any
     """A step."""
+
+    frames: Any = None
+    """What prepares frames, of a model that reads such."""
 
     def __init__(self, served: Served) -> None:
         self.served, self.predictor = served, served.predictor
@@ -56,6 +60,10 @@ class Steps(ABC):
         Raises:
             Refused: it is none; names the field.
         """
+
+    def most(self, x: Any) -> int:
+        """How many symbols or frames a step can be, at most."""
+        return len(x) if isinstance(x, str) else 1
 
     @abstractmethod
     def step(self, state: Any, x: Any) -> tuple[Any, dict[str, Any]]:
@@ -92,8 +100,9 @@ class _TextOrFrames(Steps):
 
     def __init__(self, served: Served) -> None:
         super().__init__(served)
-        features = self._features()
-        self._channels = int(features.frames.channels) if self.predictor.config["unit"] == "frames" else 0
+        if self.predictor.config["unit"] == "frames":
+            self.frames = self._features().frames
+        self._channels = int(self.frames.channels) if self.frames is not None else 0
         self.example: Any = [0.0] * self._channels if self._channels else "good"
 
     def _features(self) -> Any:
@@ -118,11 +127,8 @@ class ClassifierSteps(_TextOrFrames):
             return {}
         predictor, row = self.predictor, state.answer
         names = [str(name) for name in predictor.classes]
-        chosen, label = predictor.decisions.decide(row[None])[0], None
-        if predictor.multilabel:
-            label = tuple(names[index] for index in np.flatnonzero(chosen))
-        elif chosen >= 0:
-            label = names[chosen]
+        (chosen,) = predictor.names(predictor.decide(row[None]))
+        label = tuple(map(str, chosen)) if predictor.multilabel else None if chosen is None else str(chosen)
         return Prediction("", label, dict(zip(names, row.tolist(), strict=True))).to_dict()
 
 
@@ -132,6 +138,10 @@ class TaggerSteps(_TextOrFrames):
     def read(self, given: Any, field: str) -> Any:
         """A token; or a frame."""
         return self._frame(given, self._channels, field) if self._channels else self._text(given, field, least=1)
+
+    def most(self, x: Any) -> int:
+        """See `Steps`."""
+        return 1
 
     def step(self, state: Any, x: Any) -> tuple[Any, dict[str, Any]]:
         """See `Steps`."""
@@ -227,7 +237,8 @@ class TranscriberSteps(Steps):
 
     def __init__(self, served: Served) -> None:
         super().__init__(served)
-        self._channels = int(self.predictor.features.frames.channels)
+        self.frames = self.predictor.features.frames
+        self._channels = int(self.frames.channels)
         self.example: Any = [0.0] * self._channels
 
     def read(self, given: Any, field: str) -> Any:
@@ -264,3 +275,18 @@ def steps_of(served: Served) -> Steps:
     if make is None or not hasattr(served.predictor, "start"):
         raise Refused(422, f"the model {served.name!r} does not read step by step", "model")
     return make(served)
+
+
+def reads_steps(served: Served) -> bool:
+    """Whether a model can read step by step, as its settings say; `start` would have to build its network to know."""
+    if served.task not in STEPS or not hasattr(served.predictor, "start"):
+        return False
+    steps, model = STEPS[served.task](served), served.predictor.settings.get("model", {})
+    if steps.frames is not None:
+        try:
+            check_stepwise(steps.frames.settings)
+        except InputError:
+            return False
+    whole = {"bidirectional": (True,), "architecture": ("wide_deep", "linear", "dense"), "head": ("crf",)}
+    whole["subsampling"] = ("convolution",)
+    return not any(model.get(name) in values for name, values in whole.items())

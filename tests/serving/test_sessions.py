@@ -14,12 +14,11 @@ from live_server import problem_of, serving, wait_until
 
 from seqwise.prediction import Predictor
 from seqwise.serving.streams import STEPS, reads_steps
-from seqwise.serving.tasks import HOMES
 from stream_cases import READERS, TEXTS, inputs_of, save
 
 TASK_OF = {"classifier": "classify", "classifier, attention": "classify", "frames": "classify", "language": "lm",
            "tagger": "tag", "regressor": "regress", "forecaster": "forecast", "transcriber": "transcribe"}  # fmt: skip
-SERVED = [name for name, task in TASK_OF.items() if task in HOMES]
+SERVED = list(TASK_OF)
 NAMES = {name: name.replace(", ", "-") for name in SERVED}
 
 

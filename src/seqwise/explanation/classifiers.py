@@ -18,6 +18,7 @@ from seqwise.explanation.inputs import ChannelPieces, Pieces, frame_pieces, one_
 from seqwise.explanation.question import Differentiable, Question, number_of
 from seqwise.explanation.shares import shares_of_ngrams
 from seqwise.prediction import UNSURE
+from seqwise.prediction.exported import ExportedModel
 from seqwise.prediction.predictor import Predictor
 from seqwise.prediction.regressor import RegressorPredictor
 from seqwise.text import Tokenizer
@@ -121,21 +122,21 @@ def _ask(model: Any, predictor: Any, given: Any, chosen: Callable[[Any], Any], t
         examples = model.encode(Frames.concatenate(inputs) if predictor.reads_frames else inputs)
         return np.asarray(chosen(np.asarray(model.logits(examples), np.float64)))
 
-    module = getattr(model, "module", None)
-    differentiable = None if module is None else _differentiable(model, module, pieces, given, chosen)
-    return Question(pieces.text, pieces.tokens, target, covered, differentiable)
+    def differentiable() -> Differentiable:
+        return _differentiable(model, pieces, given, chosen)
+
+    exported = isinstance(model, ExportedModel)
+    return Question(pieces.text, pieces.tokens, target, covered, None if exported else differentiable)
 
 
-def _differentiable(
-    model: Any, module: Any, pieces: Pieces, given: Any, chosen: Callable[[Tensor], Tensor]
-) -> Differentiable:
+def _differentiable(model: Any, pieces: Pieces, given: Any, chosen: Callable[[Tensor], Tensor]) -> Differentiable:
     """The output as a function of what the parts of the model read: vectors or frames, and the values of the n-grams."""
     import torch
     from scipy.sparse import csr_matrix
 
     from seqwise.models.batch import Batch, Ngrams
 
-    examples = model.encode(as_inputs(given))
+    examples, module = model.encode(as_inputs(given)), model.module
     batch = examples.batch(np.zeros(1, np.int64)).to(module.scales.device)
     parts = dict(module.parts.items())
     inputs: dict[str, Tensor] = {}

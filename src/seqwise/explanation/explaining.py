@@ -60,14 +60,14 @@ def explain(
     if method == "occlusion":
         covered = occlusion(question)
         return Explanation(values=covered.values, output=covered.output, baseline=covered.baseline, **common)
-    asked = question.differentiable
-    if asked is None:
+    if question.differentiable is None:
         raise ConfigurationError(f"the model has no gradients, which {method} needs: take the method occlusion")
     import torch
 
     from seqwise.explanation.gradients import MOST_STEPS, gradient_x_input, integrated_gradients
 
     with torch.inference_mode(False):
+        asked = question.differentiable()
         if method == "gradient_x_input":
             values, output = gradient_x_input(asked.output, asked.inputs)
             return Explanation(values=asked.spread(values), output=output, steps=1, **common)

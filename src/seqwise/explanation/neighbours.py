@@ -77,8 +77,8 @@ def _encoder(predictor: Any) -> Callable[[Any], np.ndarray]:
             f"{type(predictor).__name__}: classifiers, regressors and taggers have vectors of examples"
         )
     model = predictor._model if isinstance(predictor, Predictor) else predictor.model
-    module = getattr(model, "module", None)
-    if module is None or "recurrent" not in module.parts:
+    module = model.module
+    if "recurrent" not in module.parts:
         raise ConfigurationError("the model has no recurrent part, whose vectors could be compared")
     pooled, device = module.parts["recurrent"].pooled, module.scales.device
 

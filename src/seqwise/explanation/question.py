@@ -44,14 +44,14 @@ class Question:
         target: see `Explanation`.
         position: see `Explanation`.
         covered: the output where some tokens are covered, for each of several such sets.
-        differentiable: None of a model without gradients.
+        differentiable: gives the same as a function with gradients; None of a model that has none.
     """
 
     text: str
     tokens: list[Token]
     target: str
     covered: Callable[[Sequence[Collection[int]]], np.ndarray]
-    differentiable: Differentiable | None = None
+    differentiable: Callable[[], Differentiable] | None = None
     position: int | None = None
 
 

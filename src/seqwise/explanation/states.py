@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqwise.errors import ConfigurationError, DataError
+from seqwise.errors import ConfigurationError
 from seqwise.explanation.answers import LayerStates, StateTrace, Token
-from seqwise.explanation.classifiers import as_inputs, joined, pieces_of, read_places
-from seqwise.explanation.taggers import framed, worded
+from seqwise.explanation.classifiers import as_inputs, joined, read_places
+from seqwise.explanation.classifiers import pieces_of as pieces_of_classifier
+from seqwise.explanation.language import read
+from seqwise.explanation.taggers import encode, pieces_of
 from seqwise.layers import Recurrent, trace_layers
 from seqwise.layers.tracing import LayerTrace
 from seqwise.prediction.language import LanguagePredictor
@@ -80,38 +82,30 @@ def _read(predictor: Any, given: Any) -> tuple[list[Token], list[Any], Tensor]:
 
 def _of_classifier(predictor: Any, given: Any) -> tuple[list[Token], list[Any], Tensor]:
     model = predictor._model if isinstance(predictor, Predictor) else predictor.model
-    module = getattr(model, "module", None)
-    if module is None or "recurrent" not in module.parts:
+    module = model.module
+    if "recurrent" not in module.parts:
         raise ConfigurationError("the model has no recurrent layers whose state could be shown")
     part, given = module.parts["recurrent"], joined(predictor, given)
-    tokens = pieces_of(model, predictor.config["unit"], given).tokens
+    tokens = pieces_of_classifier(model, predictor.config["unit"], given).tokens
     examples = model.encode(as_inputs(given))
     batch = examples.batch(np.zeros(1, np.int64)).to(module.scales.device)
     if not predictor.reads_frames:
-        read, length = read_places(model.features, len(tokens))
-        tokens = [tokens[place] for place in read] or [Token("<unk>", 0, 0)]
+        places, length = read_places(model.features, len(tokens))
+        tokens = [tokens[place] for place in places] or [Token("<unk>", 0, 0)]
         if len(tokens) < length:  # <eos>
             tokens.append(Token("<eos>", tokens[-1].end, tokens[-1].end))
     return tokens, [part.recurrent.layers], part.placed(part.vectors(batch))[0]
 
 
 def _of_tagger(predictor: TaggerPredictor, given: Any) -> tuple[list[Token], list[Any], Tensor]:
-    network = predictor.network
-    _, tokens, encoded, _ = framed(predictor, given) if predictor.framed else worded(predictor, given)
-    batch = encoded.batch(np.zeros(1, np.int64)).to(network.head.weight.device)
-    return tokens, [network.recurrent.layers], network.inputs(batch)[0]
+    network, pieces = predictor.network, pieces_of(predictor, given)
+    batch = encode(predictor, [pieces.covered(())]).batch(np.zeros(1, np.int64)).to(network.head.weight.device)
+    return pieces.tokens, [network.recurrent.layers], network.inputs(batch)[0]
 
 
 def _of_language_model(predictor: LanguagePredictor, given: Any) -> tuple[list[Token], list[Any], Tensor]:
-    from seqwise.explanation.language import tokens_of
-
     network = predictor.network
-    _, tokens = tokens_of(predictor, given)
-    (row,) = predictor.encode([given])
-    symbols = torch.tensor(row[: len(row) - predictor.ends], dtype=torch.int64, device=network.embedding.weight.device)
-    if not len(symbols):
-        raise DataError("there is no symbol in the text")
+    _, tokens, symbols = read(predictor, given)
     layers = [network.transformer] if network.transformer is not None else list(network.layers)
-    opening = symbols.new_full((1,), predictor.opening)
-    first = Token("<start>", 0, 0)
-    return [first, *tokens], layers, network.embedding(torch.cat([opening, symbols]))
+    numbers = torch.tensor([predictor.opening, *symbols], device=network.embedding.weight.device)
+    return [Token("<start>", 0, 0), *tokens], layers, network.embedding(numbers)

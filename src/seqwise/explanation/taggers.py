@@ -1,26 +1,31 @@
 """Questions to taggers: why has this token, or this frame, this tag?
 
-Axis letters: K rows, T steps, C tags.
+Axis letters: K rows, T steps, D numbers of a step, C tags.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from seqwise.data import Frames
 from seqwise.errors import DataError
 from seqwise.explanation.answers import Token
 from seqwise.explanation.classifiers import log_odds
-from seqwise.explanation.inputs import COVER, frame_pieces, one_sequence
-from seqwise.explanation.question import Differentiable, Question, number_of
-from seqwise.layers import CRF
+from seqwise.explanation.inputs import COVER, FramePieces, ListPieces, Pieces, frame_pieces, one_sequence
+from seqwise.explanation.question import Differentiable, Question, log_odds_of, number_of
+from seqwise.prediction.exported import ExportedModel
 from seqwise.prediction.tagger import TaggerPredictor
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from seqwise.layers import CRF
+
 OUTSIDE = "O"
+FIRST = np.zeros(1, np.int64)
 
 
 def ask_tagger(predictor: TaggerPredictor, given: Any, target: str | None, position: int | None) -> Question:
@@ -35,51 +40,48 @@ def ask_tagger(predictor: TaggerPredictor, given: Any, target: str | None, posit
     Raises:
         DataError: there is no such position.
     """
-    network = predictor.network
-    device = network.head.weight.device
-    text, tokens, encoded, hidden = framed(predictor, given) if predictor.framed else worded(predictor, given)
-    first = np.zeros(1, np.int64)
-    with torch.no_grad():
-        batch = encoded.batch(first).to(device)
-        inputs = network.inputs(batch)
-        baselines = torch.zeros_like(inputs) if hidden is None else network.inputs(hidden.batch(first).to(device))
-        tags = [predictor.classes[int(i)] for i in network.answers(batch, shift=predictor._shift).tags[0].tolist()]
+    model, pieces = predictor._model, pieces_of(predictor, given)
+    encoded = encode(predictor, [pieces.covered(())])
+    answers = model.answers(encoded, FIRST, predictor.temperature, predictor._offsets)[0][0]
+    tags = [predictor.classes[int(i)] for i in answers]
     if position is None:
         position = next((place for place, tag in enumerate(tags) if tag != OUTSIDE), 0)
-    if not 0 <= position < len(tokens):
-        raise DataError(f"position is from 0 to {len(tokens) - 1}, the tokens of this input, not {position}")
+    if not 0 <= position < len(pieces.tokens):
+        raise DataError(f"position is from 0 to {len(pieces.tokens) - 1}, the tokens of this input, not {position}")
     target = tags[position] if target is None else str(target)
     number = number_of(target, predictor.classes, "tag")
+    if isinstance(model, ExportedModel):
 
-    def output(rows: Tensor) -> Tensor:
-        emissions = network.read(rows, batch.lengths.expand(len(rows)).contiguous())
-        return log_odds(scores_at(emissions, network.crf, position), number)
+        def covered(sets: Sequence[Collection[int]]) -> np.ndarray:
+            examples = encode(predictor, [pieces.covered(numbers) for numbers in sets])
+            chances = model.marginals(examples, np.arange(len(sets)), 1.0, None)
+            return log_odds_of(chances[:, position, number])
 
-    covered = covering(output, inputs, baselines)
-    differentiable = Differentiable(output, (inputs,), (baselines,), lambda values: values[0])
-    return Question(text, tokens, target, covered, differentiable, position)
+        return Question(pieces.text, pieces.tokens, target, covered, None, position)
+    asked = _differentiable(predictor, pieces, encoded, number, position)
+    return Question(pieces.text, pieces.tokens, target, _covering(asked), lambda: asked, position)
 
 
-def covering(
-    output: Callable[[Tensor], Tensor], inputs: Tensor, baselines: Tensor, first: int = 0
-) -> Callable[[Sequence[Collection[int]]], np.ndarray]:
-    """The output where some steps are their baselines.
+def pieces_of(predictor: TaggerPredictor, given: Any) -> Pieces:
+    """The words of a text, or the steps of frames.
 
-    Args:
-        output: from rows (K, T, D) to (K,).
-        inputs: (1, T, D).
-        baselines: of the same shape.
-        first: step of the first token.
+    Raises:
+        DataError: it is not what the tagger reads, or has no token.
     """
+    if predictor.framed:
+        frames, described = one_sequence(given), predictor.features.frames
+        fill = np.asarray(described.to_dict()["fill"], np.float32)
+        return frame_pieces(frames, int(predictor.features.encode(frames).lengths[0]), fill, described)
+    text, placed = predictor._place(0, given)
+    if not placed:
+        raise DataError("there is no token in the text")
+    words = [token for token, _, _ in placed]
+    return ListPieces(words, list(range(len(words))), text, [Token(*token) for token in placed])
 
-    @torch.no_grad()
-    def covered(sets: Sequence[Collection[int]]) -> np.ndarray:
-        hidden = torch.zeros(len(sets), inputs.shape[1], 1, dtype=torch.bool)
-        for row, numbers in enumerate(sets):
-            hidden[row, [first + number for number in numbers]] = True
-        return output(torch.where(hidden.to(inputs.device), baselines, inputs)).double().cpu().numpy()
 
-    return covered
+def encode(predictor: TaggerPredictor, inputs: Sequence[Any]) -> Any:
+    """Lists of words, or `Frames` of one sequence each, as arrays."""
+    return predictor.features.encode(Frames.concatenate(list(inputs)) if predictor.framed else inputs)
 
 
 def scores_at(emissions: Tensor, crf: CRF | None, position: int) -> Tensor:
@@ -106,28 +108,44 @@ def scores_at(emissions: Tensor, crf: CRF | None, position: int) -> Tensor:
     return to + after
 
 
-def worded(predictor: TaggerPredictor, given: Any) -> tuple[str, list[Token], Any, Any]:
-    """A text, its tokens, and both encoded: as they are, and with every word covered.
+def _differentiable(
+    predictor: TaggerPredictor, pieces: Pieces, encoded: Any, number: int, position: int
+) -> Differentiable:
+    """The log-odds as a function of the vectors of the words; covered words are unknown, covered frames zero."""
+    import torch
 
-    Raises:
-        DataError: it is no text, or has no token.
-    """
-    text, placed = predictor._place(0, given)
-    if not placed:
-        raise DataError("there is no token in the text")
-    words = [token for token, _, _ in placed]
-    encode = predictor.features.encode
-    return text, [Token(*token) for token in placed], encode([words]), encode([[COVER] * len(words)])
+    network = predictor.network
+    device = network.head.weight.device
+    with torch.no_grad(), torch.inference_mode(False):
+        batch = encoded.batch(FIRST).to(device)
+        inputs = network.inputs(batch)
+        if isinstance(pieces, FramePieces):
+            baselines = torch.zeros_like(inputs)
+        else:
+            hidden = predictor.features.encode([[COVER] * len(pieces.tokens)])
+            baselines = network.inputs(hidden.batch(FIRST).to(device))
+
+    def output(rows: Tensor) -> Tensor:
+        emissions = network.read(rows, batch.lengths.expand(len(rows)).contiguous())
+        return log_odds(scores_at(emissions, network.crf, position), number)
+
+    return Differentiable(output, (inputs,), (baselines,), lambda values: values[0])
 
 
-def framed(predictor: TaggerPredictor, given: Any) -> tuple[str, list[Token], Any, Any]:
-    """No text, the steps of frames, and these encoded; covered frames are zero.
+def _covering(asked: Differentiable) -> Any:
+    """The output where the vectors of some words are those of unknown ones: a word is read by itself."""
+    import torch
 
-    Raises:
-        DataError: it is not one sequence of frames.
-    """
-    frames = one_sequence(given)
-    encoded = predictor.features.encode(frames)
-    means = np.zeros(frames.channels, np.float32)
-    pieces = frame_pieces(frames, int(encoded.lengths[0]), means, predictor.features.frames)
-    return pieces.text, pieces.tokens, encoded, None
+    (inputs,), (baselines,) = asked.inputs, asked.baselines
+
+    @torch.no_grad()
+    def covered(sets: Sequence[Collection[int]]) -> np.ndarray:
+        hidden = torch.zeros(len(sets), inputs.shape[1], 1, dtype=torch.bool)
+        for row, numbers in enumerate(sets):
+            hidden[row, list(numbers)] = True
+        found: np.ndarray = (
+            asked.output(torch.where(hidden.to(inputs.device), baselines, inputs)).double().cpu().numpy()
+        )
+        return found
+
+    return covered

@@ -24,6 +24,7 @@ TINY = {"hidden_size": 6, "embedding_size": 5, "dropout": 0.0}
 TEXTS = ["good film", "a bad film", "the plot was good", "bad", "what a good and long story", "a bad plot"] * 4
 WORDS = ["the", "dog", "sees", "Anna", "in", "Rome", "today"]
 WORD_TAGS = ["O", "O", "O", "B-PER", "O", "B-LOC", "O"]
+SENTENCES = [" ".join(WORDS[:4]), "Anna sees the dog", "Rome", "a cat , today"]
 CHANNELS = 3
 RATE = 4000.0
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from served_models import BUILDERS, CHANNELS, RATE, TEXTS, WORDS, frames
+from served_models import BUILDERS, CHANNELS, RATE, SENTENCES, TEXTS, frames
 
 from seqwise.data import Frames
 from seqwise.prediction import Predictor
@@ -25,7 +25,6 @@ CLOSE = 2e-6  # probabilities are written with six digits
 NEAR = 1e-4  # numbers of 32 bits whose sums have another order
 SOUND = [0.1 * np.sin(place / 5) for place in range(1000)]
 SERIES = [[float(np.sin(step / 2)), 5.0] for step in range(30)]
-SENTENCES = [" ".join(WORDS[:4]), "Anna sees the dog", "Rome", "a cat , today"]
 
 
 def inputs_of(name: str) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from seqwise.serving.event_stream import event
 from seqwise.serving.gate import OPEN
 from seqwise.serving.problems import MEDIA_TYPE as PROBLEM
 from seqwise.serving.problems import Refused
+from seqwise.serving.protocol import example_tensors
 from seqwise.serving.registry import Models, Running
 
 log = logging.getLogger("seqwise.serving")
@@ -75,7 +76,8 @@ async def make_document(app: FastAPI, models: Models) -> dict[str, Any]:
                 paths["/batch_predict"] = {"post": await _several(models, asked, schemas)}
     if asked := _having(models, "generate"):
         paths["/generate"] = {"post": await _drawn(models, asked, schemas)}
-    document["paths"] = {**paths, **document["paths"]}
+    document["paths"] = _lifted({**paths, **document["paths"]}, schemas)
+    _name_models(document["paths"], models)
     keys = models.settings.api_key_file is not None
     for path, operations in document["paths"].items():
         for operation in operations.values():
@@ -258,6 +260,29 @@ def _operation(
         },
         "responses": {"200": {"description": "the answer", "content": content}},
     }
+
+
+def _lifted(part: Any, schemas: dict[str, Any]) -> Any:
+    """A part of the document whose schemas have no definitions of their own: these go to the components."""
+    if isinstance(part, list):
+        return [_lifted(of, schemas) for of in part]
+    if not isinstance(part, dict):
+        return part.replace("#/$defs/", "#/components/schemas/") if isinstance(part, str) else part
+    for name, schema in part.get("$defs", {}).items():
+        schemas[name] = _lifted(schema, schemas)
+    return {key: _lifted(of, schemas) for key, of in part.items() if key != "$defs"}
+
+
+def _name_models(paths: dict[str, Any], models: Models) -> None:
+    """Give paths with a model's name the names that there are, and the requests among them examples."""
+    names = {name: {"value": name} for name in models}
+    for path, operations in paths.items():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", ()):
+                if parameter["name"] == "name" and "{name}" in path:
+                    parameter["examples"] = names
+    infer = paths["/v2/models/{name}/infer"]["post"]["requestBody"]["content"]["application/json"]
+    infer |= _examples({name: example_tensors(running) for name, running in models.items()})
 
 
 def _any_of(schemas: list[dict[str, Any]]) -> dict[str, Any]:

@@ -188,9 +188,29 @@ def describe(running: Running) -> dict[str, Any]:
     outputs: list[dict[str, Any]] = []
     if (verb := VERBS.get(served.task, "predict")) in served.verbs:
         shape = Shape.of(served)
-        inputs = [tensor.metadata(shape) for tensor in INPUT_TENSORS if tensor.suits(served.verbs[verb].input, shape)]
+        suiting = [tensor for tensor in INPUT_TENSORS if tensor.suits(served.verbs[verb].input, shape)]
+        inputs = [
+            {**tensor.metadata(shape), "name": name}
+            for tensor in suiting
+            for name in (shape.columns if tensor.name == "fields" else [tensor.name])
+        ]
         outputs = [tensor.metadata(shape) for tensor in OUTPUT_TENSORS.get(shape.kind, ())]
     return {"name": served.name, "platform": f"seqwise_{served.task}", "inputs": inputs, "outputs": outputs}
+
+
+def example_tensors(running: Running) -> dict[str, Any] | None:
+    """A request that a model answers; None of one that is not asked by tensors."""
+    inputs = []
+    for tensor in describe(running)["inputs"]:
+        name, example = tensor["name"], running.served.example
+        value = example.get("fields", example).get(name)
+        if value is None:
+            continue
+        if isinstance(value, str):
+            inputs.append({"name": name, "shape": [1], "datatype": "BYTES", "data": [value]})
+        else:
+            inputs.append({"name": name, "shape": [1, *np.shape(value)], "datatype": "FP32", "data": [value]})
+    return {"inputs": inputs} if inputs else None
 
 
 async def _infer(models: Models, running: Running, request: Request) -> dict[str, Any]:

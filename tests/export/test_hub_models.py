@@ -143,6 +143,18 @@ def test_paths_in_the_settings_are_told(hub, tmp_path):
     assert not said
 
 
+def test_an_exported_folder_goes_up_and_comes_back(hub, tmp_path):
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    save_toy(tmp_path / "toy")
+    assert CliRunner().invoke(app, ["export", str(tmp_path / "toy"), "--onnx", str(tmp_path / "onnx")]).exit_code == 0
+    push(tmp_path / "onnx", "me/toy-onnx")
+    pull("me/toy-onnx", tmp_path / "out")
+    assert {"model.onnx", "requirements.txt"} <= {path.name for path in (tmp_path / "out").iterdir()}
+    texts = TEXTS[:3]
+    assert Predictor.load(tmp_path / "out").predict(texts) == Predictor.load(tmp_path / "toy").predict(texts)
+
+
 def test_a_model_within_the_model_goes_with_it(hub, model, tmp_path):
     save_toy(model / "language_model")  # as a transcriber has one
     (model / "language_model" / "notes.txt").write_text("secret")

@@ -18,7 +18,13 @@ from seqwise.export.hub import check_name, named_errors, open_client
 from seqwise.prediction.folder import CONFIG, LARGEST, WEIGHTS, read_folder
 from seqwise.prediction.plain_files import is_plain_name, parse_json
 
-DESCRIBING = {"README.md": 2**24, "metrics.json": 2**26, "history.jsonl": 2**28, "report.html": 2**28}
+DESCRIBING = {
+    "README.md": 2**24,
+    "metrics.json": 2**26,
+    "history.jsonl": 2**28,
+    "report.html": 2**28,
+    "requirements.txt": 2**16,
+}
 """For people, and how large they may be in bytes."""
 
 Say = Callable[[str], None]

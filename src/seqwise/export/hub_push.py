@@ -14,7 +14,7 @@ from seqwise.export.hub_card import hub_card, local_paths
 from seqwise.prediction.folder import CONFIG, read_folder
 
 CARD, REPORT, METRICS = "README.md", "report.html", "metrics.json"
-DESCRIBING = (METRICS, "history.jsonl")
+DESCRIBING = (METRICS, "history.jsonl", "requirements.txt")
 
 Say = Callable[[str], None]
 

@@ -21,7 +21,7 @@ OPSET = 17
 """The first with all operators that are needed: the more runtimes know it the better."""
 HIGHEST = 24
 """The last one that has been tested."""
-NEEDED = ("numpy", "onnxruntime", "platformdirs", "pydantic", "regex", "typer")
+NEEDED = ("numpy", "onnxruntime", "platformdirs", "pydantic", "regex", "safetensors", "typer")
 """Packages with which `seqwise predict` runs an exported folder."""
 FURTHER = {"stop_words": "stopwordsiso", "lemmas": "simplemma", "stems": "snowballstemmer"}
 """Settings of texts and the packages that they need."""

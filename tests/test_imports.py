@@ -10,7 +10,7 @@ HEAVY = ("torch", "sklearn", "numba", "matplotlib", "scipy", "pyarrow", "acceler
 # `kernels` offers modules, chosen by name in `ops`, and nothing itself.
 LAYERS = (
     *("cells", "ops", "layers", "losses", "metrics", "text", "data", "embeddings", "models"),
-    *("prediction", "training", "estimators", "evaluation", "experiments", "cli"),
+    *("prediction", "explanation", "training", "estimators", "evaluation", "experiments", "cli"),
 )
 
 
@@ -40,6 +40,7 @@ def run(*arguments):
         ("train", "--help"),
         ("evaluate", "--help"),
         ("predict", "--help"),
+        ("explain", "--help"),
         ("reproduce", "--help"),
         ("demo", "--help"),
         ("data", "--help"),

@@ -16,7 +16,6 @@ from seqwise.errors import DataError
 from seqwise.explanation.answers import Token
 from seqwise.explanation.inputs import ChannelPieces, Pieces, frame_pieces, one_sequence, text_pieces
 from seqwise.explanation.question import Differentiable, Question, number_of
-from seqwise.explanation.shares import shares_of_ngrams
 from seqwise.prediction import UNSURE
 from seqwise.prediction.exported import ExportedModel
 from seqwise.prediction.predictor import Predictor
@@ -134,6 +133,7 @@ def _differentiable(model: Any, pieces: Pieces, given: Any, chosen: Callable[[Te
     import torch
     from scipy.sparse import csr_matrix
 
+    from seqwise.explanation.shares import shares_of_ngrams
     from seqwise.models.batch import Batch, Ngrams
 
     examples, module = model.encode(as_inputs(given)), model.module

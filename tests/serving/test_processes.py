@@ -125,11 +125,11 @@ def asking(url, clients=3):
 
 
 def answers(url):
-    return httpx.post(url + "/predict", json={"text": "no"}, timeout=20).status_code == 200
+    return httpx.post(url + "/predict", json={"text": "no"}, timeout=60).status_code == 200
 
 
 def total(url):
-    lines = httpx.get(url + "/metrics").text.splitlines()
+    lines = httpx.get(url + "/metrics", timeout=60).text.splitlines()
     name = 'seqwise_answers_total{model="toy",verb="predict"}'
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
 
@@ -147,9 +147,9 @@ def test_a_killed_worker_comes_back_and_the_server_goes_on_answering(toy):
             os.kill(killed, signal.SIGKILL)
             at = time.monotonic()
             wait_until(lambda: len(set(server.children) - {killed}) == 2)
-            wait_until(lambda: len([one for one in found if one[0] > at + 0.5]) >= 10)
+            wait_until(lambda: len([one for one in found if one[0] > at + 1]) >= 10)
         # Of those under way in the process that was killed nobody can know any more; whoever came later is answered.
-        assert {got for began, got in found if began > at + 0.1} == {200}
+        assert {got for began, got in found if began > at + 1} == {200}
         assert sum(got != 200 for _, got in found) <= 2
         assert total(server.url) >= 10 + sum(got == 200 for _, got in found) - 2
         assert any("a worker has died" in line["message"] for line in server.lines)
@@ -165,7 +165,7 @@ def test_told_to_stop_it_answers_what_it_has_begun(toy, workers, sig):
         body = json.dumps({"inputs": ["a dog ran far away"] * 30_000}).encode()
         with ThreadPoolExecutor(1) as pool:
             begun = pool.submit(httpx.post, server.url + "/batch_predict", content=body, timeout=60)
-            time.sleep(1)
+            wait_until(lambda: total(server.url))
             os.kill(server.process.pid, sig)
             answered = begun.result()
         assert answered.status_code == 200
@@ -178,12 +178,12 @@ def test_told_to_stop_it_answers_what_it_has_begun(toy, workers, sig):
 def test_what_comes_while_it_stops_is_refused_with_503(toy):
     with program(f"toy={toy}", "--quiet", "--max-inputs", "100000") as server:
         body = json.dumps({"inputs": ["a dog ran far away"] * 40_000}).encode()
-        with ThreadPoolExecutor(1) as pool, httpx.Client(base_url=server.url) as client:
+        with ThreadPoolExecutor(1) as pool, httpx.Client(base_url=server.url, timeout=60) as client:
             assert client.get("/models").status_code == 200
             begun = pool.submit(httpx.post, server.url + "/batch_predict", content=body, timeout=60)
-            time.sleep(1)
+            wait_until(lambda: total(server.url))
             os.kill(server.process.pid, signal.SIGTERM)
-            time.sleep(0.2)
+            wait_until(lambda: client.get("/models").status_code == 503)
             late = [client.post("/predict", json={"text": "no"}) for _ in range(2)]
             assert begun.result().status_code == 200
         assert [one.status_code for one in late] == [503, 503]
@@ -207,13 +207,12 @@ def test_told_twice_it_ends_at_once(toy, workers):
     with program(
         f"toy={toy}", "--workers", workers, "--quiet", "--max-inputs", "1000000", "--max-body", "100000000"
     ) as server:
-        body = json.dumps({"inputs": ["a dog ran far away"] * 400_000}).encode()
+        body = json.dumps({"inputs": ["a dog ran far away"] * 100_000}).encode()
         with ThreadPoolExecutor(1) as pool:
             begun = pool.submit(httpx.post, server.url + "/batch_predict", content=body, timeout=60)
-            time.sleep(1.5)
+            wait_until(lambda: total(server.url))
             os.kill(server.process.pid, signal.SIGINT)
-            time.sleep(0.5)
-            assert server.process.poll() is None
+            wait_until(lambda: httpx.get(server.url + "/models", timeout=60).status_code == 503)
             began = time.monotonic()
             os.kill(server.process.pid, signal.SIGINT)
             assert server.process.wait(20) == 130

@@ -238,6 +238,10 @@ def work(
     except OSError as error:
         pipe.send((FAILED, f"{error.strerror or error}"))
         sys.exit(2)
+    except Exception as error:
+        log.error("a process of the server failed", exc_info=error)
+        pipe.send((FAILED, f"a process of the server failed: {type(error).__name__}; the log says where"))
+        sys.exit(1)
 
 
 def _own_socket(number: int) -> list[socket.socket]:

@@ -42,7 +42,8 @@ def run(scenario: Callable[[], Awaitable[None]]) -> None:
 
 
 def settings(**changes: Any) -> ServerSettings:
-    return ServerSettings(**{"max_batch": 4, "max_queue": 8, "max_wait_ms": 0.0} | changes)
+    given = {"max_batch": 4, "max_queue": 8, "max_wait_ms": 0.0} | changes
+    return ServerSettings().model_copy(update=given)  # longer waits than a server would allow
 
 
 def item(value: Any, length: int = 5, options: Any = None) -> Item:

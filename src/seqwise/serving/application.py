@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from seqwise._version import __version__
-from seqwise.serving.asking import add_verbs
+from seqwise.serving.asking import add_verbs, direct_routes
 from seqwise.serving.gate import Gate
 from seqwise.serving.keys import Keys
 from seqwise.serving.logs import RequestLog
@@ -72,7 +72,7 @@ def create_app(folders: Mapping[str, str | Path], settings: ServerSettings) -> F
     app.state.models, app.state.settings = models, settings
 
     def gate(routes: ASGIApp) -> Gate:
-        app.state.gate = Gate(routes, settings, keys, observation, request_log)
+        app.state.gate = Gate(routes, settings, keys, observation, request_log, direct_routes(app.routes))
         return app.state.gate
 
     app.add_middleware(gate)

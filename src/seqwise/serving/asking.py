@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -33,6 +33,12 @@ def add_verbs(app: FastAPI, models: Models) -> None:
         app.add_api_route("/batch_predict", _several(models), methods=["POST"], include_in_schema=False)
     if any("generate" in running.served.verbs for running in models.values()):
         app.add_api_route("/generate", _drawn(models), methods=["POST"], include_in_schema=False)
+
+
+def direct_routes(routes: Iterable[Any]) -> dict[str, Any]:
+    """Those of the verbs, by path: their endpoints take a request and nothing else."""
+    paths = {f"/{name}" for name in (*ONE, "batch_predict", "generate")}
+    return {route.path: route for route in routes if getattr(route, "path", None) in paths}
 
 
 def _one(models: Models, name: str) -> Callable[[Request], Awaitable[Response]]:

@@ -15,12 +15,15 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from pydantic import ValidationError
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from seqwise.errors import InputError
 from seqwise.serving.keys import Keys, shown_key
 from seqwise.serving.logs import RequestLog, body_fields, moment
 from seqwise.serving.observation import Observation
-from seqwise.serving.problems import Refused
+from seqwise.serving.problems import Refused, of_validation
 from seqwise.serving.settings import ServerSettings
 
 log = logging.getLogger("seqwise.serving")
@@ -46,6 +49,8 @@ class Gate:
         keys: that open it; None: it is open.
         observation: the metrics.
         request_log: where the lines of requests go; None: nowhere.
+        direct: routes by path whose POST requests go straight to their endpoint, a function of the request alone: what lies
+            between takes longer than a small model takes to answer.
 
     Attributes:
         in_flight: requests under way.
@@ -59,7 +64,9 @@ class Gate:
         keys: Keys | None,
         observation: Observation,
         request_log: RequestLog | None,
+        direct: Mapping[str, Any] | None = None,
     ) -> None:
+        self._direct = direct or {}
         self.app, self._keys, self._observation, self._request_log = app, keys, observation, request_log
         self._max_body, self._read_s, self._log_texts = settings.max_body, settings.read_timeout_s, settings.log_texts
         self._origins = {origin.encode() for origin in settings.cors_origin}
@@ -103,9 +110,19 @@ class Gate:
             body = await self._read(headers, receive, connection is not None and connection.whole)
             if self._log_texts and body is not None:
                 scope["seqwise.body"] = body
-            await self.app(scope, receive if body is None else replay, noting_send)
+            route = self._direct.get(scope["path"]) if scope["method"] == "POST" else None
+            if route is None:
+                await self.app(scope, receive if body is None else replay, noting_send)
+            else:
+                scope["route"] = route
+                response = await route.endpoint(Request(scope, receive if body is None else replay))
+                await response(scope, receive, noting_send)
         except Refused as error:
             refused = error
+        except InputError as error:
+            refused = Refused(422, str(error))
+        except ValidationError as error:
+            refused = of_validation(list(error.errors()))
         except _Gone:
             status = GONE
         except asyncio.CancelledError:

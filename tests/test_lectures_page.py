@@ -86,7 +86,9 @@ CONCEPTS = {
 SECTIONS = {
     "data": [DataSettings],
     "text": [TextSettings],
-    "model": [of for of in vars(models).values() if isinstance(of, type) and issubclass(of, BaseModel)],
+    "model": [
+        of for name in models.__all__ if isinstance(of := getattr(models, name), type) and issubclass(of, BaseModel)
+    ],
     "training": [TrainingSettings],
     "imbalance": [ImbalanceSettings],
 }

@@ -8,7 +8,6 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
-from live_server import serving
 from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import (
@@ -17,22 +16,12 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from saved_toy import save_toy
-
 CHECKS = [not_a_server_error, content_type_conformance, status_code_conformance, response_schema_conformance]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    path = tmp_path_factory.mktemp("models") / "toy"
-    save_toy(path)
-    with serving({"toy": path}) as server:
-        yield server
-
-
 @pytest.mark.parametrize("mode", list(GenerationMode))
-def test_what_the_description_allows_and_what_it_does_not_finds_no_error(server, mode):
-    schema = schemathesis.openapi.from_url(server.url + "/openapi.json")
+def test_what_the_description_allows_and_what_it_does_not_finds_no_error(everything, mode):
+    schema = schemathesis.openapi.from_url(everything.url + "/openapi.json")
     tried = 0
     for found in schema.get_all_operations():
         operation = found.ok()

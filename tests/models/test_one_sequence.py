@@ -1,5 +1,8 @@
 """One sequence in one block of memory: what the modules give for the whole of it."""
 
+import copy
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -145,3 +148,32 @@ def test_a_cell_of_ones_own_takes_the_same_steps(monkeypatch):
     sequence = steps.start()
     for count, symbol in enumerate([1, 2, 3], 1):
         assert_close(torch.from_numpy(steps.step(symbol, sequence).copy()), whole(module, [1, 2, 3][:count]))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+def test_with_and_without_kept_products_steps_are_the_same_bits(dtype, monkeypatch):
+    module, symbols = classifier(dtype, num_layers=2, embedding_size=17), [3, 1, 3, 3, 10, 1, 0, 7] * 3
+    kept = prepare_steps(module)
+    monkeypatch.setattr("seqwise.models.symbol_rows.LARGEST", 2 * kept._steps[0].row_bytes)
+    few = prepare_steps(copy.deepcopy(module))
+    one, other = kept.start(), few.start()
+    for symbol in symbols:
+        np.testing.assert_array_equal(kept.step(symbol, one), few.step(symbol, other))
+    assert (len(kept._symbols._rows), len(few._symbols._rows)) == (5, 2)
+
+
+def test_many_threads_may_read_many_sequences(monkeypatch):
+    module = classifier(torch.float32, hidden_size=64, classes=2)
+    alone, texts = prepare_steps(copy.deepcopy(module)), np.random.default_rng(0).integers(0, 11, (24, 200)).tolist()
+    together = prepare_steps(module)
+
+    def read(steps, text):
+        sequence = steps.start()
+        for symbol in text:
+            found = steps.step(symbol, sequence)
+        return found.copy()
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda text: read(together, text), texts))
+    for text, answer in zip(texts, answers, strict=True):
+        np.testing.assert_array_equal(answer, read(alone, text))

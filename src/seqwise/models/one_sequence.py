@@ -21,6 +21,8 @@ from seqwise.errors import DataError
 from seqwise.layers import Recurrent
 from seqwise.models.classifier import RecurrentPart, SequenceModel
 from seqwise.models.language import LanguageNetwork
+from seqwise.models.pretrained import PartlyFrozenEmbedding
+from seqwise.models.symbol_rows import SymbolRows
 
 LARGEST_WEIGHTS = 2**24
 """Numbers of a last layer that are packed: those of larger ones stay where they are, once."""
@@ -85,7 +87,7 @@ class SequenceSteps:
 
     def __init__(
         self,
-        embedding: nn.Module | None,
+        embedding: nn.Embedding | PartlyFrozenEmbedding | None,
         positions: Tensor | None,
         recurrent: Sequence[Recurrent],
         poolings: tuple[str, ...],
@@ -96,12 +98,8 @@ class SequenceSteps:
 
         self._dtype, self._outputs = str(weight.dtype).removeprefix("torch."), len(weight)
         self._size = weight.element_size()
-        self._embedding, self._positions = embedding, positions
-        self._table: Tensor | None = None
-        if isinstance(embedding, nn.Embedding):
-            self._table = embedding.weight.detach().contiguous()
-            self._first, self._row = self._table.data_ptr(), self._table.shape[1] * self._size
         self._steps = [module.prepare(1) for module in recurrent]
+        self._symbols = None if embedding is None else SymbolRows(embedding, positions, self._steps[0])
         self._sizes = [_Sizes(m.num_layers, len(m.cell.program.states), m.hidden_size) for m in recurrent]
         self._readout = Readout(poolings, weight, bias)
         self._places: dict[str, int] = {}
@@ -131,33 +129,24 @@ class SequenceSteps:
         Returns:
             (C,): a view that holds until the next step.
         """
-        kept: Any = None  # alive as long as its address is used
-        if isinstance(x, np.ndarray):
-            kept = np.ascontiguousarray(x, self._dtype)
-            source = kept.ctypes.data
-        elif self._table is not None and self._positions is None:
-            source = self._first + x * self._row
+        steps, layers, row = self._steps, sequence.layers, None
+        if not isinstance(x, np.ndarray):
+            assert self._symbols is not None
+            row = self._symbols.find(x)
+            x = self._symbols.vector(x, self.count(sequence)) if row is None else x
+        if row is None:
+            vector = np.ascontiguousarray(x, self._dtype)  # alive as long as its address is used
+            steps[0].take(vector.ctypes.data, layers[0])
         else:
-            kept = self._vector(x, sequence)
-            source = kept.data_ptr()
-        for steps, own in zip(self._steps, sequence.layers, strict=True):
-            steps.take(source, own)
-            source = own[-1][0]
+            steps[0].take_row(row, layers[0])
+        for place in range(1, len(steps)):
+            steps[place].take(layers[place - 1][-1][0], layers[place])
         self._readout(sequence.address)
-        del kept
         return sequence.outputs
 
     def count(self, sequence: OneSequence) -> int:
         """How many steps have been read."""
         return int(sequence.kept["count"][0])
-
-    @torch.no_grad()
-    def _vector(self, symbol: int, sequence: OneSequence) -> Tensor:
-        assert self._embedding is not None
-        vector: Tensor = self._embedding(torch.tensor([symbol]))[0]
-        if self._positions is not None:
-            vector = vector + self._positions[min(self.count(sequence), len(self._positions) - 1)]
-        return vector.contiguous()
 
     def _lay_out(self) -> int:
         """Give everything its place, on lines of the cache, and return how many bytes there are."""

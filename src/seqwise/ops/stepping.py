@@ -103,6 +103,24 @@ class Steps:
                 stepper.step(source, own)
                 source = own[0]
 
+    @property
+    def row_bytes(self) -> int:
+        """What `project` writes."""
+        return int(self._steppers[0].row_bytes)
+
+    def project(self, source: int, row: int) -> None:
+        """Write what the first layer reads of an input (D,), at addresses that the caller vouches for."""
+        self._steppers[0].project(source, row)
+
+    def take_row(self, row: int, layers: list[list[int]]) -> None:
+        """Take one step of a batch of one as `take`, with what `project` made of its input."""
+        with self._lock:
+            first = layers[0]
+            self._steppers[0].step_row(row, first)
+            for stepper, own in zip(self._steppers[1:], layers[1:], strict=True):
+                stepper.step(first[0], own)
+                first = own
+
     def _check_states(self, states: tuple[Tensor, ...], addresses: tuple[int, ...]) -> _Checked:
         names = self._cell.program.states
         if len(states) != len(names):

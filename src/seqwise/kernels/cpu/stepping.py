@@ -5,6 +5,8 @@ Axis letters: B batch, D input features, H hidden units.
 
 from __future__ import annotations
 
+import numpy as np
+
 from seqwise.cells import Program
 from seqwise.kernels.contract import Variant, Weights
 from seqwise.kernels.cpu.arguments import Call
@@ -41,6 +43,14 @@ class Stepper:
         self._fields, self._address = self._blocks.data.cast("B").cast("q"), self._blocks.ctypes.data
         index, starts = call.kernels.forward_fields.index, range(0, self._blocks.size, self._blocks.shape[1])
         self._x = [start + index["x"] for start in starts]
+        self._product = call.kernels.products["product"]
+        self._registers = -(-len(program.input_gates) * hidden // call.kernels.lanes)
+        self.row_bytes = self._registers * call.kernels.lanes * call.size
+        self._zeros, self._one = np.zeros(self.row_bytes, np.uint8), np.ones(1, call.dtype)
+        # Which product with the input is taken: that of x and the panels, or of the number 1 and a row that is known.
+        names = ("input_weights", "input_bias", "features")
+        self._plain, self._by_row = [int(self._blocks[0, index[name]]) for name in names], False
+        self._chosen = [[start + index[name] for name in names] for start in starts]
         self._states = [
             [start + index[f"{name}_{k}"] for start in starts for name in ("initial", "final", "state")]
             for k in range(states)
@@ -55,8 +65,42 @@ class Stepper:
                 list is not to be changed afterwards.
         """
         fields = self._fields
+        if self._by_row:
+            self._by_row = False
+            for places in self._chosen:
+                for place, value in zip(places, self._plain, strict=True):
+                    fields[place] = value
         for place in self._x:
             fields[place] = x
+        self._run(states)
+
+    def step_row(self, row: int, states: list[int]) -> None:
+        """Take one step with what `project` made of its input, of a batch of one: to the last bit what `step` does.
+
+        Args:
+            row: Address of `row_bytes` bytes.
+            states: As for `step`.
+        """
+        fields = self._fields
+        ((weights, bias, depth),) = self._chosen
+        if not self._by_row:
+            self._by_row = True
+            fields[self._x[0]], fields[bias], fields[depth] = self._one.ctypes.data, self._zeros.ctypes.data, 1
+        fields[weights] = row
+        self._run(states)
+
+    def project(self, x: int, row: int) -> None:
+        """Write the product of an input and the weights, with the bias: all that a step reads of it.
+
+        Args:
+            x: Address of (D,).
+            row: Address of room for `row_bytes` bytes.
+        """
+        table, (panels, bias, depth) = np.array([x]), self._plain
+        self._product(table.ctypes.data, 1, depth, panels, bias, row, 0, self._registers)
+
+    def _run(self, states: list[int]) -> None:
+        fields = self._fields
         if states is not self._last:  # a stream hands in the same list with every step
             for places, address in zip(self._states, states, strict=True):
                 for place in places:

@@ -147,6 +147,66 @@ def test_a_full_queue_refuses_at_once_and_says_when_to_come_back() -> None:
     run(scenario)
 
 
+def test_what_would_wait_long_is_refused_though_the_queue_has_room() -> None:
+    async def scenario() -> None:
+        now, gate = 0.0, Gated()
+
+        def function(items: list[Item]) -> list[Any]:
+            nonlocal now
+            answers = gate(items)
+            now += sum(of.length for of in items) / 100  # a second for a hundred steps
+            return answers
+
+        batcher = Batcher({"predict": function}, settings(max_delay_ms=1000, max_queue=100), clock=lambda: now)
+        for number in range(9):  # what is learned of slow first batches is forgotten
+            gate.open.release()
+            await batcher.submit("predict", item(number, 20), FAR)
+            await gate.wait_begun()
+        tasks = await start(batcher, item("runs", 20))
+        await gate.wait_begun()
+        tasks += await start(batcher, item("waits", 60), item("waits too", 50))
+        assert batcher.full  # 1.1 seconds of work wait
+        with pytest.raises(Refused) as caught:
+            await batcher.submit("predict", item("more", 1), FAR)
+        assert caught.value.status == 429
+        tasks[1].cancel()
+        await asyncio.wait([tasks[1]])
+        assert not batcher.full
+        gate.open.release(10)
+        await asyncio.gather(tasks[0], tasks[2])
+        await batcher.close()
+
+    run(scenario)
+
+
+def test_batches_of_long_inputs_are_smaller_but_not_very_small() -> None:
+    async def scenario() -> None:
+        now, gate = 0.0, Gated()
+
+        def function(items: list[Item]) -> list[Any]:
+            nonlocal now
+            now += sum(of.length for of in items) / 1000
+            return gate(items)
+
+        given = settings(max_batch=64, max_queue=200, max_delay_ms=1e6)
+        batcher = Batcher({"predict": function}, given, clock=lambda: now)
+        gate.open.release(100)
+        for number in range(2):
+            await batcher.submit("predict", item(number, 1), FAR)
+        gate.open = threading.Semaphore(0)
+        tasks = await start(batcher, item(2, 1))
+        for _ in range(3):
+            await gate.wait_begun()
+        tasks += await start(batcher, *(item(number, 1) for number in range(40)))  # 40 ms
+        tasks += await start(batcher, *(item(number, 100) for number in range(40)))  # 4 s
+        gate.open.release(100)
+        await asyncio.gather(*tasks)
+        assert [len(batch) for batch in gate.batches[3:]] == [16, 16, 8, 16, 16, 8]
+        await batcher.close()
+
+    run(scenario)
+
+
 def test_after_its_deadline_an_entry_is_refused_and_never_computed() -> None:
     async def scenario() -> None:
         now = 0.0

@@ -5,6 +5,10 @@ and hands the answers back with one call. A thread that has nothing to do takes 
 grow by themselves, from what has gathered while the one before was computed. Only when requests come densely does it wait a
 moment for more.
 
+The queue is bounded in number, and in time: what is expected to wait longer than a moment, or than a batch takes, is
+refused at once, so that under any load those who are admitted are answered about as quickly as ever. How long things take
+is measured while they are computed; batches of long inputs are smaller, since beyond some rows they only take longer.
+
 Texts of near-equal length are computed together, so that padding is bounded; the oldest entry is in the next batch whatever
 its length, so that none starves. Who shares a batch has no influence on an answer: rows of a batch never meet, and an error
 of one of them does not fail the others, which are then computed one by one.
@@ -28,6 +32,8 @@ from seqwise.serving.settings import ServerSettings
 SPREAD, SLACK = 1.5, 16
 DENSE = 4  # so many requests within `max_wait_ms`, and waiting for more pays
 RETRY_AFTER_S = 1.0
+REMEMBERED = 8  # batches by which the next ones are judged
+LONG_BATCH_S, FEW = 0.05, 16  # batches that would take longer have fewer entries, but not less than FEW
 
 Function = Callable[[list[Item]], Sequence[Any]]
 
@@ -66,7 +72,7 @@ class Batcher:
     Args:
         functions: by verb: items of the same options -> their answers, in the same order; they run in the thread of this
             batcher, one at a time.
-        settings: `max_batch`, `max_wait_ms`, `max_queue`.
+        settings: `max_batch`, `max_wait_ms`, `max_queue`, `max_delay_ms`.
         observe: is told of every batch.
         clock: seconds, as `time.monotonic`.
     """
@@ -80,11 +86,15 @@ class Batcher:
     ) -> None:
         self._functions, self._observe, self._clock = functions, observe, clock
         self._max_batch, self._max_queue = settings.max_batch, settings.max_queue
-        self._max_wait = settings.max_wait_ms / 1000
+        self._max_wait, self._max_delay = settings.max_wait_ms / 1000, settings.max_delay_ms / 1000
         self._loop = asyncio.get_running_loop()
         self._waiting: list[_Entry] = []  # in the order of arrival; guarded by the condition, as is `_closing`
         self._condition = threading.Condition(threading.Lock())
         self._thread_idle, self._closing = False, False
+        self._work = 0  # steps of all that waits
+        # Of the latest batches: seconds a step, seconds. Written by the thread, which puts new numbers in their place.
+        self._figures: deque[tuple[float, float]] = deque(maxlen=REMEMBERED)
+        self._pace, self._longest = 0.0, 0.0
         self._unanswered: set[_Entry] = set()  # of the loop alone, as is all that follows
         self._drained = asyncio.Event()
         self._drained.set()
@@ -96,6 +106,13 @@ class Batcher:
     def queue(self) -> int:
         """Entries that wait to be computed."""
         return len(self._waiting)
+
+    @property
+    def full(self) -> bool:
+        """Whether what comes now is refused: too many entries wait, or they will take too long."""
+        if not self._waiting:
+            return False
+        return len(self._waiting) >= self._max_queue or self._work * self._pace > max(self._max_delay, self._longest)
 
     async def submit(self, verb: str, item: Item, deadline: float) -> Any:
         """Return the answer of an item.
@@ -152,7 +169,7 @@ class Batcher:
     def _check_room(self) -> None:
         if self._closing:
             raise Refused(503, "the server is shutting down")
-        if len(self._waiting) >= self._max_queue:
+        if self.full:
             raise Refused(429, "too many requests wait already", retry_after=RETRY_AFTER_S)
 
     async def _answer(self, verb: str, item: Item, deadline: float) -> Any:
@@ -165,6 +182,7 @@ class Batcher:
         self._watch(entry, now)
         with self._condition:
             self._waiting.append(entry)
+            self._work += item.length
             if self._thread_idle or len(self._waiting) == self._max_batch:
                 self._condition.notify()
         try:
@@ -179,6 +197,7 @@ class Batcher:
             with self._condition:
                 if not entry.begun:
                     self._waiting.remove(entry)
+                    self._work -= entry.item.length
         if not self._unanswered:
             self._drained.set()
 
@@ -209,6 +228,7 @@ class Batcher:
             figures = BatchFigures(
                 entries[0].verb, len(entries), queue, [began - entry.since for entry in entries], self._clock() - began
             )
+            self._learn(entries, figures.seconds)
             dense = self._is_dense(entries)
             self._loop.call_soon_threadsafe(self._deliver, entries, answers, figures)
 
@@ -224,14 +244,29 @@ class Batcher:
                 self._condition.wait()
                 self._thread_idle = False
             queue = len(self._waiting)
-            entries = choose_batch(self._waiting, self._max_batch)
+            entries = choose_batch(self._waiting, self._most())
             for entry in entries:
                 entry.begun = True
+                self._work -= entry.item.length
             if len(entries) == queue:
                 self._waiting.clear()
             else:
                 self._waiting[:] = [entry for entry in self._waiting if not entry.begun]
             return entries, queue
+
+    def _most(self) -> int:
+        """Entries of the next batch, at the most."""
+        of_one = self._pace * self._work / len(self._waiting)
+        if of_one * self._max_batch <= LONG_BATCH_S:
+            return self._max_batch
+        return min(self._max_batch, max(FEW, int(LONG_BATCH_S / of_one)))
+
+    def _learn(self, entries: list[_Entry], seconds: float) -> None:
+        """Note how long a batch took. The best of some counts: a batch of one, or the very first, is slow for its steps."""
+        self._figures.append((seconds / max(1, sum(entry.item.length for entry in entries)), seconds))
+        if len(self._figures) > 1:
+            self._pace = min(pace for pace, _ in self._figures)
+            self._longest = max(seconds for _, seconds in self._figures)
 
     def _is_dense(self, entries: list[_Entry]) -> bool:
         return len(entries) >= DENSE and entries[-1].since - entries[-DENSE].since <= self._max_wait

@@ -28,6 +28,12 @@ class ServerSettings(BaseModel):
         default=2.0, ge=0, le=1000, allow_inf_nan=False, description="Wait for more of them where they come densely."
     )
     max_queue: int = Field(default=128, ge=1, description="Requests of a model that wait; more get 429.")
+    max_delay_ms: float = Field(
+        default=100.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Expected wait, or a batch's time if longer; more get 429.",
+    )
     max_length: int = Field(default=10_000, ge=1, description="Characters of a text, or steps of frames.")
     on_long: Literal["refuse", "truncate"] = Field(
         default="refuse", description="Longer ones: refuse (413), or truncate: the beginning is read."

@@ -45,7 +45,7 @@ class Here:
         self._server = Server(self.app, chosen, listening.set)
         self._thread = threading.Thread(target=self._server.run, args=(self._sockets,))
         self._thread.start()
-        assert listening.wait(30)
+        assert listening.wait(120)
 
     @property
     def models(self) -> Any:
@@ -103,12 +103,13 @@ class Program:
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, **environment},
+            start_new_session=True,  # so that a signal to its group, as Ctrl-C is, does not reach the tests
         )
         self._listening = threading.Event()
         self.url = ""
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
-        if not self._listening.wait(120) or not self.url:
+        if not self._listening.wait(300) or not self.url:
             self.process.kill()
             self._reader.join()
             raise AssertionError("".join(self.said))
@@ -183,7 +184,7 @@ def problem_of(response: httpx.Response, *further: str) -> dict[str, Any]:
     return problem
 
 
-def wait_until(true: Callable[[], Any], seconds: float = 30) -> Any:
+def wait_until(true: Callable[[], Any], seconds: float = 120) -> Any:
     """What becomes true soon."""
     until = time.monotonic() + seconds
     while not (found := true()):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import multiprocessing
 import os
+import signal
 import sys
 import threading
 import time
@@ -20,12 +22,14 @@ from fastapi import FastAPI
 
 from seqwise.serving import logs
 from seqwise.serving.settings import ServerSettings
-from seqwise.serving.sockets import addresses, cannot_listen, open_sockets
+from seqwise.serving.shedding import Shedding
+from seqwise.serving.sockets import addresses, allow_connections, cannot_listen, open_sockets
 
 log = logging.getLogger("seqwise.serving")
 
 INTERRUPTED = 130
 BESIDE = ("seqwise-beside", "seqwise-drawing", "seqwise-session")  # threads of explanations, drawing, sessions
+SWITCH_S = 0.001
 CLOSE_S = 1  # for connections to close when all requests are answered
 Ready = Callable[[list[str]], None]
 
@@ -74,6 +78,9 @@ def run(
     """
     from seqwise.serving.application import create_app
 
+    allow_connections(settings.max_connections)
+    # The thread that computes asks for the interpreter many times a batch; a busy event loop would keep it 5 ms each time.
+    sys.setswitchinterval(SWITCH_S)
     if settings.threads is not None:
         use_threads(settings.threads)
     app = create_app(folders, settings)
@@ -126,6 +133,8 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Told to stop: answer what was begun, and no more; told again: end."""
+        if sig == signal.SIGINT and multiprocessing.parent_process() is not None:
+            return  # Ctrl-C reaches all processes of a terminal; the supervisor says what is done then
         if self.should_exit:
             end(INTERRUPTED)
         self.should_exit = True
@@ -137,7 +146,7 @@ def configuration(app: FastAPI, settings: ServerSettings) -> uvicorn.Config:
     """How uvicorn is to run the application."""
     return uvicorn.Config(
         app,
-        http=connection_class(settings),
+        http=connection_class(settings, getattr(app.state, "shedding", None)),
         ws=websocket_class(settings),
         ws_per_message_deflate=False,
         ws_max_size=settings.max_body,
@@ -151,7 +160,7 @@ def configuration(app: FastAPI, settings: ServerSettings) -> uvicorn.Config:
     )
 
 
-def connection_class(settings: ServerSettings) -> type[asyncio.Protocol]:
+def connection_class(settings: ServerSettings, shedding: Shedding | None = None) -> type[asyncio.Protocol]:
     """What handles a connection: ours, or, where there is no httptools, uvicorn's own."""
     try:
         from seqwise.serving.connections import Connection
@@ -159,7 +168,7 @@ def connection_class(settings: ServerSettings) -> type[asyncio.Protocol]:
         from uvicorn.protocols.http.h11_impl import H11Protocol
 
         return H11Protocol
-    return partial(Connection, settings=settings)  # type: ignore[return-value]
+    return partial(Connection, settings=settings, shedding=shedding)  # type: ignore[return-value]
 
 
 def websocket_class(settings: ServerSettings) -> Any:

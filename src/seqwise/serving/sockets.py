@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import socket
 from collections.abc import Sequence
 
 from seqwise.errors import ConfigurationError
 
+log = logging.getLogger("seqwise.serving")
+
+OTHER_FILES = 256  # that a process has open besides connections
 UNAVAILABLE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
@@ -61,6 +65,22 @@ def addresses(sockets: Sequence[socket.socket]) -> list[str]:
         host, port = one.getsockname()[:2]
         found.append(f"http://[{host}]:{port}" if one.family == socket.AF_INET6 else f"http://{host}:{port}")
     return found
+
+
+def allow_connections(number: int) -> None:
+    """Let this process have so many connections open, where the system's limit for a process can be raised by itself."""
+    try:
+        import resource
+    except ImportError:  # of another system
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = number + OTHER_FILES if hard == resource.RLIM_INFINITY else min(hard, number + OTHER_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+    if soft != resource.RLIM_INFINITY and soft < number + OTHER_FILES:
+        log.warning("the system lets this process open %d files: fewer than --max-connections %d need", soft, number)
 
 
 def _bound(family: int, kind: int, protocol: int, address: tuple[object, ...]) -> socket.socket:

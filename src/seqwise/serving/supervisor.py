@@ -111,7 +111,10 @@ class Supervisor:
         process = self._processes.Process(
             target=work, args=(number, self._folders, self._settings, self._sockets, theirs), name=f"seqwise-{number}"
         )
+        # Ctrl-C reaches all of us; what is ignored now the new process ignores from its first moment on.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         process.start()
+        signal.signal(signal.SIGINT, before)
         theirs.close()
         self._workers[number] = Worker(number, process, ours, time.monotonic())
 
@@ -226,7 +229,6 @@ def work(
     """
     from seqwise.serving.server import run
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of us; the supervisor says what is done then
     os.environ[WORKER] = str(number)
     logs.configure(settings.log_texts)
     threading.Thread(target=_end_with, args=(pipe, settings.grace_s), name="seqwise-supervised", daemon=True).start()

@@ -144,8 +144,7 @@ class TaggingTask(TaggerTask):
         self, predictor: TaggerPredictor, examples: TaggedSentences, baseline: Any, *, seed: int = 0, **options: Any
     ) -> Evaluated:
         """See `Task.evaluate`."""
-        model = predictor.network.settings
-        code = TagCode(predictor.classes, model.scheme, model.inner_scheme)
+        code = TagCode(predictor.classes, predictor.scheme, predictor.inner_scheme)
         said: Any = predictor.tag(examples.tokens)
         answers = Tagging([one.tags for one in said], None if code.scheme == PLAIN else [one.spans for one in said])
         beside = None if baseline is None else code.tagging(baseline.predict(examples.tokens))

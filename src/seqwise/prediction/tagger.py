@@ -40,6 +40,7 @@ class TaggerPredictor(StreamingTagger):
         counts: how many training steps have each.
         framed: whether it reads frames, not words.
         scheme: of the tags that it answers, "none" where they are no spans.
+        inner_scheme: of `classes`.
         temperature: that makes its probabilities those of the validation part.
     """
 
@@ -50,7 +51,7 @@ class TaggerPredictor(StreamingTagger):
         self.classes = [str(name) for name in content.classes]
         self.counts = content.labels["counts"]
         self.framed = model.features.framed
-        self.scheme, self._inner = model.settings.scheme, model.settings.inner_scheme
+        self.scheme, self.inner_scheme = model.settings.scheme, model.settings.inner_scheme
         self.temperature = content.labels.get("temperature", 1.0)
         if not isinstance(self.temperature, int | float) or not 0 < self.temperature < math.inf:
             raise ModelFolderError(f"{content.path}: the temperature {self.temperature!r:.40} is no number above 0")
@@ -189,7 +190,7 @@ class TaggerPredictor(StreamingTagger):
         """What the model's own tags describe, and the same in the scheme of the training data."""
         if self.scheme == PLAIN:
             return [Span(tag, place, place + 1) for place, tag in enumerate(tags)], list(tags)
-        spans, _ = read_spans(tags, self._inner)
+        spans, _ = read_spans(tags, self.inner_scheme)
         return spans, write_spans(spans, len(tags), self.scheme)
 
     def _read(

@@ -32,9 +32,11 @@ A_FRAME = [0.0, 1.0, 2.0]
         ("predict", {"model": "frames", "frames": [A_FRAME, [0.0, 1.0, True]]}, 422, "frames.1.2"),
         ("predict", {"model": "frames", "frames": []}, 422, "frames"),
         ("predict", {"model": "frames", "frames": [[1e300, 0.0, 0.0]]}, 422, "frames"),
+        ("predict", {"model": "frames", "frames": [[-1e16, 0.0, 0.0]]}, 422, "frames"),
         ("predict", {"model": "frames", "frames": [A_FRAME] * 501}, 413, "frames"),
         ("predict", {"model": "frames", "frames": [A_FRAME], "rate": 0}, 422, "rate"),
         ("predict", {"model": "sounds", "wav": "not base64"}, 422, "wav"),
+        ("predict", {"model": "sounds", "wav": "Ünïcode"}, 422, "wav"),
         ("predict", {"model": "sounds", "wav": "UklGRg=="}, 422, "wav"),
         ("predict", {"model": "sounds", "frames": [0.0] * 500, "rate": 0.01}, 413, "frames"),
         ("predict", {"model": "forecaster", "series": [[0.0, 1.0]], "horizon": 0}, 422, "horizon"),
@@ -88,6 +90,17 @@ def test_a_text_for_a_model_of_frames_says_what_it_wants_with_an_example(client)
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'"text"', b"\xff", b'{"text": NaN}', b'{"text": "\\ud800"}'])
 def test_what_is_no_json_object_is_refused(client, content):
     assert problem_of(client.post("/predict", content=content))["status"] == 422
+
+
+@pytest.mark.parametrize("name", ["frames", "frame-tagger", "sounds", "transcriber", "forecaster"])
+def test_numbers_far_from_those_of_training_have_a_sound_answer_or_a_problem(client, name):
+    far = [1e15, -1e15, 1e15]
+    rows = {"sounds": far * 200, "forecaster": [far[:2]] * 4}.get(name, [far, [0.0, 1.0, 2.0]] * 3)
+    field = "series" if name == "forecaster" else "frames"
+    answer = client.post("/predict", json={"model": name, field: rows})
+    assert answer.status_code in (200, 422)
+    assert "NaN" not in answer.text
+    assert "Infinity" not in answer.text
 
 
 def test_any_content_type_is_read_as_json(client):

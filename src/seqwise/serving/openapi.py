@@ -27,6 +27,7 @@ from seqwise.serving.registry import Models, Running
 log = logging.getLogger("seqwise.serving")
 
 TAG = "models"
+SAID_OF_EVENTS = "an event for each piece, the event `end` with all of them, or the event `error` with a problem"
 LARGEST = 20_000  # bytes of an example's answer that is shown
 REFUSALS = {
     401: "no key, or a wrong one",
@@ -156,7 +157,7 @@ async def _drawn(models: Models, asked: list[Running], schemas: dict[str, Any]) 
         events[name] = "".join([*(event(piece).decode() for piece in pieces), event(wholes[name], "end").decode()])
     bodies = [_schema(schemas, of, "generate", of.requests["generate"][0], _naming(models)) for of in asked]
     outputs = [_schema(schemas, of, "generate-answer", _answer(of, "generate")) for of in asked]
-    answers: dict[str, Any] = {"application/json": (outputs, wholes), EVENTS: ([{"type": "string"}], events)}
+    answers: dict[str, Any] = {"application/json": (outputs, wholes), EVENTS: ([{"description": SAID_OF_EVENTS}], events)}
     return _operation("generate", _summary(asked, "generate"), bodies, requests, answers)
 
 

@@ -18,7 +18,7 @@ from seqwise.serving.problems import Refused
 from seqwise.serving.served import Item, Served, Strict, Verb
 from seqwise.serving.settings import ServerSettings
 from seqwise.serving.tasks.explained import explain_verbs
-from seqwise.serving.tasks.inputs import reader_of, together
+from seqwise.serving.tasks.inputs import finite, reader_of, together
 
 
 class ClassifierOptions(Strict):
@@ -125,7 +125,7 @@ class ServedClassifier(Served):
     def _answer(self, items: list[Item]) -> list[dict[str, Any]]:
         # Only the network sees the batch: decisions are those of each row, as its client asked for them.
         own = self.predictor.decisions
-        calibrated = self.predictor.calibrated(together([item.value[0] for item in items]))
+        calibrated = finite(self.predictor.calibrated(together([item.value[0] for item in items])))
         if all(item.value[1] is None for item in items):
             probabilities = own.corrected(calibrated)
             return [

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, Field
 
 from seqwise.prediction.folder import GRAPH
 from seqwise.serving.served import Item, NoOptions, Served, Strict, Verb, cell_of
-from seqwise.serving.tasks.inputs import Reader
+from seqwise.serving.tasks.inputs import Reader, finite
+
+MOST_STEPS = 256  # gradients of one explanation: 16 are usual
 
 
 class ExplainOptions(Strict):
@@ -96,8 +99,14 @@ def explain_verbs(served: Served, reader: Reader) -> dict[str, Verb]:
 
         value, options = item.value
         found = explain(
-            served.predictor, value, method=options.method, target=options.target, position=options.position
+            served.predictor,
+            value,
+            method=options.method,
+            target=options.target,
+            position=options.position,
+            most_steps=MOST_STEPS,
         )
+        finite(np.append(found.values, found.output))
         return found.to_dict()
 
     def trace(item: Item) -> dict[str, Any]:

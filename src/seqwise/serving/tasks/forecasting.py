@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, Field, create_model
 
-from seqwise.errors import DataError
 from seqwise.prediction.forecaster import ForecasterPredictor
 from seqwise.serving.problems import Refused
 from seqwise.serving.served import Item, Served, Strict, Verb
 from seqwise.serving.settings import ServerSettings
-from seqwise.serving.tasks.inputs import LEAST, fitted, number_lists, numbers, too_long
+from seqwise.serving.tasks.inputs import LEAST, finite, fitted, number_lists, numbers, too_long
 
 LEVEL = 0.9  # of the intervals, where nobody says
 LEVELS = (0.5, 0.8, 0.9, 0.95, 0.99)
@@ -110,11 +109,7 @@ class ServedForecaster(Served):
         horizon, level = items[0].options
         predictor = self.predictor
         series, known = [item.value[0] for item in items], [item.value[1] for item in items]
-        forecasts = predictor.predict(series, horizon, None if predictor.known is None else known)
-        if not np.isfinite(forecasts).all():
-            raise DataError(
-                "the forecast leaves the numbers that can be written: the series is far from those of training"
-            )
+        forecasts = finite(predictor.predict(series, horizon, None if predictor.known is None else known))
         answers = [{"channels": list(predictor.scale.names), "forecasts": of.tolist()} for of in forecasts]
         if predictor.errors is not None and horizon <= predictor.errors.shape[1]:
             low, high = predictor.intervals(forecasts, level)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Annotated, Any, Protocol
@@ -14,7 +13,7 @@ from pydantic import BaseModel, Discriminator, Field, Tag, create_model
 from seqwise.data.frames import Frames
 from seqwise.data.joined import PLUS, join_fields
 from seqwise.data.wav import parse_wav
-from seqwise.errors import FileError
+from seqwise.errors import DataError, FileError
 from seqwise.serving.problems import Refused
 from seqwise.serving.served import Strict, needs_one
 from seqwise.serving.settings import ServerSettings
@@ -26,7 +25,7 @@ SHOWN = 6  # symbols of an example
 LEAST = 3  # steps of an example
 COMMON = 200  # most frequent symbols among which those of an example are
 SLOWEST, FASTEST = 1e-3, 1e9  # steps a second
-LARGEST = float(np.finfo(np.float32).max)
+LARGEST = 1e15  # of a number: its square, and sums of many of them, are numbers of 32 bits
 
 Token = Annotated[str, Field(min_length=1)]
 
@@ -162,10 +161,11 @@ class FrameReader:
         if self._channels == 1 and one_of(body, "frames", "wav") == "wav":
             try:
                 sound = parse_wav(base64.b64decode(body.wav, validate=True), "the sound")
-            except binascii.Error:
-                raise Refused(422, "wav: no sound base64", "wav") from None
             except FileError as error:
                 raise Refused(422, f"wav: {error}", "wav") from None
+            except ValueError:
+                raise Refused(422, "wav: no sound base64", "wav") from None
+            _check_size(sound.samples, "wav")
             return self._sized(sound.samples[:, None], float(sound.rate), "wav")
         return self._sized(numbers(body.frames, "frames", self._channels), body.rate, "frames")
 
@@ -239,9 +239,24 @@ def numbers(given: Any, field: str, channels: int) -> np.ndarray:
     array = np.array(given, dtype=np.float64)
     if array.ndim == 1:
         array = array[:, None] if channels == 1 else array[None]
-    if (np.abs(array) > LARGEST).any():
-        raise Refused(422, f"{field}: numbers are below {LARGEST:.1e}", field)
+    _check_size(array, field)
     return array
+
+
+def _check_size(array: np.ndarray, field: str) -> None:
+    if (np.abs(array) > LARGEST).any():
+        raise Refused(422, f"{field}: numbers are from {-LARGEST:g} to {LARGEST:g}", field)
+
+
+def finite(answers: np.ndarray) -> np.ndarray:
+    """The numbers that a model answers.
+
+    Raises:
+        DataError: one is none: what it has read was far from what it was trained on.
+    """
+    if not np.isfinite(answers).all():
+        raise DataError("the input is so far from those of training that the model has no answer to it")
+    return answers
 
 
 def one_of(body: BaseModel, *names: str) -> str:

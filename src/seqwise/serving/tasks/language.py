@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -15,6 +15,8 @@ from seqwise.serving.tasks.drawing import Drawing, SamplingOptions, TextDrawn, s
 from seqwise.serving.tasks.explained import explain_verbs
 from seqwise.serving.tasks.inputs import TextReader, fitted
 
+Pair = Annotated[list[str | float], Field(min_length=2, max_length=2)]
+
 
 class ScoreAnswer(Strict):
     """How probable a text is."""
@@ -22,7 +24,7 @@ class ScoreAnswer(Strict):
     text: str = Field(description="as given; of tokens, these with spaces between")
     log_probability: float = Field(le=0, description="log P of the whole text, its end included, in nats")
     perplexity: float = Field(ge=1, description="exp of the mean -log P of a symbol")
-    tokens: list[tuple[str, float]] = Field(description="each symbol with its log P, given all before it")
+    tokens: list[Pair] = Field(description="each symbol with its log P, given all before it")
 
 
 class PromptInput(Strict):

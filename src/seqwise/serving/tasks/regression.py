@@ -13,7 +13,7 @@ from seqwise.prediction.regressor import RegressorPredictor
 from seqwise.serving.served import Item, NoOptions, Served, Strict, Verb
 from seqwise.serving.settings import ServerSettings
 from seqwise.serving.tasks.explained import explain_verbs
-from seqwise.serving.tasks.inputs import reader_of, together
+from seqwise.serving.tasks.inputs import finite, reader_of, together
 
 
 class NumbersAnswer(Strict):
@@ -67,5 +67,5 @@ class ServedRegressor(Served):
         return Item(value, length, value.rate if isinstance(value, Frames) else None)
 
     def _answer(self, items: list[Item]) -> list[dict[str, Any]]:
-        answers = self.predictor.predict(together([item.value for item in items]))
+        answers = finite(self.predictor.predict(together([item.value for item in items])))
         return [{"values": of} for of in self.predictor.named(answers)]

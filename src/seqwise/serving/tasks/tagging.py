@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import numpy as np
 from pydantic import BaseModel, Field
 
 from seqwise.data.frames import Frames
@@ -13,7 +14,7 @@ from seqwise.prediction.tagger import TaggerPredictor
 from seqwise.serving.served import Item, NoOptions, Served, Strict, Verb
 from seqwise.serving.settings import ServerSettings
 from seqwise.serving.tasks.explained import explain_verbs
-from seqwise.serving.tasks.inputs import SHOWN, Reader, TextReader, frame_reader, together
+from seqwise.serving.tasks.inputs import SHOWN, Reader, TextReader, finite, frame_reader, together
 from seqwise.text.vocabulary import SPECIAL_TOKENS
 
 
@@ -27,12 +28,15 @@ class Entity(Strict):
     end: int = Field(description="behind its last character")
 
 
+Triple = Annotated[list[str | float], Field(min_length=3, max_length=3)]
+
+
 class TaggedAnswer(Strict):
     """The tags of a text."""
 
     text: str = Field(description="as given; of tokens, these with spaces between")
     entities: list[Entity] = Field(description="what the tags describe; of tags that are no spans every token is one")
-    tokens: list[tuple[str, str, float]] = Field(description="each token with its tag and the tag's probability")
+    tokens: list[Triple] = Field(description="each token with its tag and the tag's probability")
 
 
 class Segment(Strict):
@@ -128,4 +132,6 @@ class ServedTagger(Served):
         return Item(value, length, value.rate if isinstance(value, Frames) else None)
 
     def _answer(self, items: list[Item]) -> list[dict[str, Any]]:
-        return [found.to_dict() for found in self.predictor.tag(together([item.value for item in items]))]
+        tagged = self.predictor.tag(together([item.value for item in items]))
+        finite(np.concatenate([found.probabilities for found in tagged]))
+        return [found.to_dict() for found in tagged]

@@ -10,7 +10,7 @@ from pydantic import Field
 from seqwise.prediction.transcriber import TranscriberPredictor
 from seqwise.serving.served import Item, Served, Strict, Verb
 from seqwise.serving.settings import ServerSettings
-from seqwise.serving.tasks.inputs import frame_reader, together
+from seqwise.serving.tasks.inputs import finite, frame_reader, together
 
 WIDEST = 1000  # prefixes that a client may ask for
 
@@ -80,4 +80,6 @@ class ServedTranscriber(Served):
         predictor = self.predictor
         search = predictor.search if beam is None else predictor.search.model_copy(update={"beam": beam})
         logs = predictor.log_probabilities(together([item.value for item in items]))
+        for of in logs:
+            finite(of)
         return [found.to_dict() for found in predictor.align(logs, predictor.find(logs, search))]

@@ -33,7 +33,7 @@ def odds(probabilities):
 def assert_complete(explanation):
     change = explanation.output - explanation.baseline
     assert explanation.delta == pytest.approx(explanation.values.sum() - change, abs=1e-9)
-    assert abs(explanation.delta) <= TOLERANCE * max(abs(change), 0.1) + 1e-6
+    assert abs(explanation.delta) <= TOLERANCE * max(abs(change), 1) + 1e-6
 
 
 @pytest.mark.parametrize("settings", KINDS, ids=str)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ Output = Callable[..., Tensor]
 """From inputs with K rows to (K,)."""
 
 TOLERANCE = 0.01  # of the change of the output that the values may miss
-LEAST_CHANGE = 0.1  # a smaller change is taken for this one: no more digits than anybody reads
+LEAST_CHANGE = 1.0  # a smaller change is taken for this one: nobody reads a hundredth of a log-odds
 FIRST_PARTS, NODES = 4, 4
 MOST_STEPS = 1024
 TOGETHER = 2**15  # steps of all rows that are read side by side
@@ -82,33 +83,23 @@ def integrated_gradients(
     Returns:
         See `Integrated`.
     """
-    nodes, weights = np.polynomial.legendre.leggauss(NODES)
-    steps = 0
-
-    def measure(low: float, high: float, ends: tuple[float, float]) -> _Part:
-        nonlocal steps
-        steps += NODES
-        middle, half = (low + high) / 2, (high - low) / 2
-        slopes = _slopes(output, inputs, baselines, (middle + half * nodes).tolist(), (half * weights).tolist())
-        return _Part(low, high, ends, slopes)
-
     edges = np.linspace(0, 1, min(FIRST_PARTS, max(1, most_steps // NODES)) + 1).tolist()
     heights = _heights(output, inputs, baselines, edges)
-    change = heights[-1] - heights[0]
-    allowed = tolerance * max(abs(change), LEAST_CHANGE)
-    parts = [measure(edges[i], edges[i + 1], (heights[i], heights[i + 1])) for i in range(len(edges) - 1)]
+    allowed = tolerance * max(abs(heights[-1] - heights[0]), LEAST_CHANGE)
+    parts = _measured(output, inputs, baselines, list(zip(pairwise(edges), pairwise(heights), strict=True)))
+    steps = NODES * len(parts)
     while sum(part.gap for part in parts) > allowed:
-        room = (most_steps - steps) // (2 * NODES)
         parts.sort(key=lambda part: -part.gap)
-        wrong = [part for part in parts if part.gap > allowed / len(parts)][:room]
+        wrong = [part for part in parts if part.gap > allowed / len(parts)][: (most_steps - steps) // (2 * NODES)]
         if not wrong:
             break
         middles = [(part.low + part.high) / 2 for part in wrong]
         halves = []
         for part, middle, height in zip(wrong, middles, _heights(output, inputs, baselines, middles), strict=True):
-            halves.append(measure(part.low, middle, (part.ends[0], height)))
-            halves.append(measure(middle, part.high, (height, part.ends[1])))
-        parts = parts[len(wrong) :] + halves
+            halves.append(((part.low, middle), (part.ends[0], height)))
+            halves.append(((middle, part.high), (height, part.ends[1])))
+        parts = parts[len(wrong) :] + _measured(output, inputs, baselines, halves)
+        steps += NODES * len(halves)
     values = [np.sum([part.values[k] for part in parts], axis=0) for k in range(len(inputs))]
     return Integrated(values, heights[-1], heights[0], steps)
 
@@ -116,26 +107,40 @@ def integrated_gradients(
 def gradient_x_input(output: Output, inputs: Inputs) -> tuple[list[np.ndarray], float]:
     """Return input times gradient at the input (Shrikumar et al. 2016), as `Integrated.values`; and the output."""
     zeros = tuple(torch.zeros_like(x) for x in inputs)
-    return _slopes(output, inputs, zeros, [1.0], [1.0]), _heights(output, inputs, zeros, [1.0])[0]
+    values = [slopes[0].cpu().numpy() for slopes in _slopes(output, inputs, zeros, [1.0])]
+    return values, _heights(output, inputs, zeros, [1.0])[0]
 
 
-def _slopes(
-    output: Output, inputs: Inputs, baselines: Inputs, points: Sequence[float], weights: Sequence[float]
-) -> list[np.ndarray]:
-    """The weighted sum over points of (x - b) times the gradient, added up for each step."""
-    totals = [torch.zeros(x.shape[1], dtype=torch.float64, device=x.device) for x in inputs]
-    size = _rows(inputs)
-    for first in range(0, len(points), size):
-        rows = [row.requires_grad_() for row in _between(inputs, baselines, points[first : first + size])]
-        with torch.enable_grad():
-            gradients = torch.autograd.grad(output(*rows).sum(), rows, allow_unused=True)
-        for total, x, b, gradient in zip(totals, inputs, baselines, gradients, strict=True):
-            if gradient is None:
-                continue
-            share = torch.tensor(weights[first : first + size], dtype=torch.float64, device=x.device)
-            of_steps = (gradient * (x - b)).flatten(2).sum(2) if x.dim() > 2 else gradient * (x - b)
-            total += share @ of_steps.double()
-    return [total.cpu().numpy() for total in totals]
+def _measured(
+    output: Output, inputs: Inputs, baselines: Inputs, spans: Sequence[tuple[tuple[float, float], tuple[float, float]]]
+) -> list[_Part]:
+    """Parts of the path, from where each begins and ends and the output there; as many side by side as fit."""
+    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    found, size = [], max(1, _rows(inputs) // NODES)
+    for first in range(0, len(spans), size):
+        several = spans[first : first + size]
+        lows, highs = np.array([span for span, _ in several]).T[:, :, None]
+        points = (lows + highs) / 2 + (highs - lows) / 2 * nodes
+        shares = torch.from_numpy((highs - lows) / 2 * weights)  # (parts, nodes)
+        totals = [
+            torch.einsum("pn,pnt->pt", shares.to(slopes.device), slopes.view(*shares.shape, -1)).cpu().numpy()
+            for slopes in _slopes(output, inputs, baselines, points.flatten().tolist())
+        ]
+        for row, (span, ends) in enumerate(several):
+            found.append(_Part(*span, ends, [total[row] for total in totals]))
+    return found
+
+
+def _slopes(output: Output, inputs: Inputs, baselines: Inputs, points: Sequence[float]) -> list[Tensor]:
+    """(x - b) times the gradient at points of the path, added up for each step: (K, T) or (K, N) float64."""
+    rows = [row.requires_grad_() for row in _between(inputs, baselines, points)]
+    with torch.enable_grad():
+        gradients = torch.autograd.grad(output(*rows).sum(), rows, allow_unused=True)
+    found = []
+    for x, b, row, gradient in zip(inputs, baselines, rows, gradients, strict=True):
+        products = torch.zeros_like(row) if gradient is None else gradient * (x - b)
+        found.append((products.flatten(2).sum(2) if x.dim() > 2 else products).double())
+    return found
 
 
 @torch.no_grad()

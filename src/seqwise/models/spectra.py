@@ -79,8 +79,9 @@ class Spectrum:
         parts = [np.empty((0, self.size), np.float32)]
         for start, stop in pairwise(cuts):
             some = offsets[start : stop + 1]
-            power = self._power(samples[some[0] : some[-1]], some - some[0])
-            parts.append(self._described(power))
+            with np.errstate(over="ignore", invalid="ignore"):  # of numbers that no sound has: not a number comes out
+                power = self._power(samples[some[0] : some[-1]], some - some[0])
+                parts.append(self._described(power))
         return np.concatenate(parts)
 
     def _power(self, samples: NDArray[np.float32], offsets: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -24,7 +24,7 @@ from seqwise import __version__
 from seqwise.cells import LIBRARY
 from seqwise.experiments.benchmarks.loops import own_cell
 from seqwise.models import EncodedExamples, LanguageNetwork, LanguageSettings, ModelSettings, SequenceModel
-from seqwise.models.one_sequence import prepare_steps
+from seqwise.models.module_steps import prepare_steps
 from seqwise.models.packed import PackedClassifier
 from seqwise.text import Ragged
 

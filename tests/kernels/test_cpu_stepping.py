@@ -15,14 +15,14 @@ from seqwise.kernels import cpu, reference
 from seqwise.kernels.contract import Variant
 from seqwise.kernels.cpu import memory, schedule
 from seqwise.kernels.cpu.memory import POOL
-from seqwise.kernels.cpu.stepping import Stepper
+from seqwise.kernels.cpu.stepping import prepare_stepper
 from tolerances import assert_close
 
 
 def walk(case: Case, zoneout: float = 0.0) -> tuple[list[Tensor], tuple[Tensor, ...]]:
     """The first state after every step, and all states after the last."""
     _, batch, hidden = case.upstream.outputs.shape
-    stepper = Stepper(case.program, case.weights, batch, hidden, zoneout)
+    stepper = prepare_stepper(case.program, case.weights, batch, hidden, zoneout)
     states = tuple(s.clone() for s in case.initial)
     outputs = []
     for x in case.x:
@@ -84,7 +84,7 @@ def test_cells_without_biases_step_too() -> None:
 def test_two_steppers_do_not_disturb_each_other() -> None:
     first, second = (make_case(CELLS["lstm"].program, 6, 2, 5, 17, seed) for seed in (1, 2))
     expected = [walk(case)[1] for case in (first, second)]
-    steppers = [Stepper(case.program, case.weights, 2, 17) for case in (first, second)]
+    steppers = [prepare_stepper(case.program, case.weights, 2, 17) for case in (first, second)]
     states = [[s.clone() for s in case.initial] for case in (first, second)]
     for t in range(6):
         for case, stepper, own in zip((first, second), steppers, states, strict=True):
@@ -95,7 +95,7 @@ def test_two_steppers_do_not_disturb_each_other() -> None:
 
 def test_later_changes_of_the_weights_are_not_seen() -> None:
     case = make_case(CELLS["lstm"].program, 1, 2, 5, 17).map(torch.Tensor.clone)
-    stepper = Stepper(case.program, case.weights, 2, 17)
+    stepper = prepare_stepper(case.program, case.weights, 2, 17)
     _, expected = walk(case)
     for weight in case.weights:
         if weight is not None:
@@ -108,7 +108,7 @@ def test_later_changes_of_the_weights_are_not_seen() -> None:
 
 def test_a_step_takes_no_memory() -> None:
     case = make_case(CELLS["lstm"].program, 1, 2, 5, 17)
-    stepper = Stepper(case.program, case.weights, 2, 17)
+    stepper = prepare_stepper(case.program, case.weights, 2, 17)
     states = [s.clone() for s in case.initial]
     x, addresses = case.x[0].data_ptr(), [s.data_ptr() for s in states]
     stepper.step(x, addresses)

@@ -12,7 +12,7 @@ from seqwise.models.batch import Batch
 from seqwise.models.classifier import SequenceModel
 from seqwise.models.language import LanguageNetwork
 from seqwise.models.language_settings import LanguageSettings
-from seqwise.models.one_sequence import prepare_steps
+from seqwise.models.module_steps import prepare_steps
 from seqwise.models.settings import ModelSettings
 from tolerances import assert_close
 
@@ -154,7 +154,7 @@ def test_a_cell_of_ones_own_takes_the_same_steps(monkeypatch):
 def test_with_and_without_kept_products_steps_are_the_same_bits(dtype, monkeypatch):
     module, symbols = classifier(dtype, num_layers=2, embedding_size=17), [3, 1, 3, 3, 10, 1, 0, 7] * 3
     kept = prepare_steps(module)
-    monkeypatch.setattr("seqwise.models.symbol_rows.LARGEST", 2 * kept._steps[0].row_bytes)
+    monkeypatch.setattr("seqwise.models.symbol_rows.LARGEST", 2 * kept._stacks[0].row_bytes)
     few = prepare_steps(copy.deepcopy(module))
     one, other = kept.start(), few.start()
     for symbol in symbols:

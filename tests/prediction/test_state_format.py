@@ -2,6 +2,8 @@
 
 import json
 import struct
+import subprocess
+import sys
 from contextlib import suppress
 
 import numpy as np
@@ -12,8 +14,9 @@ from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
 from seqwise.errors import DataError
+from seqwise.prediction import Predictor
 from seqwise.prediction.state_format import state_bytes, state_from
-from stream_cases import ENCODERS, TASKS, inputs_of
+from stream_cases import ENCODERS, STREAM, TASKS, inputs_of
 from stream_cases import load as load_predictor
 from stream_cases import save as save_model
 
@@ -204,3 +207,32 @@ def test_every_kind_of_part_is_written_and_read():
     assert found[:5] == state[:5]
     np.testing.assert_array_equal(found[5][0], state[5][0])
     assert torch.equal(found[5][1][0], state[5][1][0])
+
+
+PACKED = """
+import sys
+from seqwise.prediction import Predictor
+predictor = Predictor.load(sys.argv[1], packed=True)
+state = predictor.start()
+for word in sys.argv[2:]:
+    state, found = predictor.step(state, word)
+state = predictor.import_state(predictor.export_state(state))
+assert "torch" not in sys.modules
+print(*found, predictor.step(state, "good")[0].steps)
+"""
+
+
+@pytest.mark.parametrize("encoder", ["lstm", "gru, two layers"])
+def test_packed_weights_take_the_same_steps_without_torch(encoder, folders):
+    path = folders("classifier", encoder)
+    predictor = Predictor.load(path, device="cpu")
+    state = predictor.start()
+    for word in STREAM:
+        state, expected = predictor.step(state, word)
+    run = subprocess.run([sys.executable, "-c", PACKED, path, *STREAM], check=True, capture_output=True, text=True)
+    *found, steps = run.stdout.split()
+    np.testing.assert_array_equal(np.array(found, float), expected)
+    assert int(steps) == len(STREAM) + 1
+    other = Predictor.load(path, packed=True)
+    state, content = other.import_state(predictor.export_state(state)), predictor.export_state(state)
+    assert other.export_state(state) == content

@@ -1,7 +1,7 @@
 """One sequence that comes step by step, on the CPU: everything of it in one block of memory, a step in a few microseconds.
 
 For the usual models: recurrent layers that have compiled steps; above them the last output, the mean or the maximum, and one
-linear layer. What else there is takes the steps of its module, which are the same to rounding.
+linear layer. What else there is takes the steps of its module, which are the same to rounding. No torch.
 
 Axis letters: L layers, H hidden units, D numbers of a step, K numbers of the pooled vector, C outputs, V symbols.
 """
@@ -10,27 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
+from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from seqwise.errors import DataError
-from seqwise.layers import Recurrent
-from seqwise.models.classifier import RecurrentPart, SequenceModel
-from seqwise.models.language import LanguageNetwork
-from seqwise.models.pretrained import PartlyFrozenEmbedding
+from seqwise.kernels.cpu.readout import Readout
+from seqwise.kernels.cpu.stepping import Stack
 from seqwise.models.symbol_rows import SymbolRows
-
-LARGEST_WEIGHTS = 2**24
-"""Numbers of a last layer that are packed: those of larger ones stay where they are, once."""
 
 MOST_STEPS = 2**53
 _LINE = 64  # bytes of a cache line
-_Key = tuple[Any, ...]
-_KNOWN: WeakKeyDictionary[nn.Module, tuple[_Key, SequenceSteps | None]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -65,8 +55,8 @@ class OneSequence:
             raise DataError("the state is damaged: the count of its steps is none")
 
 
-class _Sizes(NamedTuple):
-    """Of a recurrent module: how many layers and states, and units of each."""
+class Sizes(NamedTuple):
+    """Of a stack: how many layers and states, and units of each."""
 
     layers: int
     states: int
@@ -77,9 +67,9 @@ class SequenceSteps:
     """Steps of one sequence, with the weights of this moment.
 
     Args:
-        embedding: of symbols; None reads frames.
-        positions: vectors that are added to those of the first steps, (places, D); None: none.
-        recurrent: modules, the lowest first.
+        symbols: what symbols are read as; None reads frames.
+        stacks: of recurrent layers, the lowest first.
+        sizes: of each.
         poolings: see `Readout`.
         weight: of the last layer, (C, K).
         bias: (C,).
@@ -87,20 +77,15 @@ class SequenceSteps:
 
     def __init__(
         self,
-        embedding: nn.Embedding | PartlyFrozenEmbedding | None,
-        positions: Tensor | None,
-        recurrent: Sequence[Recurrent],
+        symbols: SymbolRows | None,
+        stacks: Sequence[Stack],
+        sizes: Sequence[Sizes],
         poolings: tuple[str, ...],
-        weight: Tensor,
-        bias: Tensor,
+        weight: np.ndarray,
+        bias: np.ndarray,
     ) -> None:
-        from seqwise.kernels.cpu.readout import Readout
-
-        self._dtype, self._outputs = str(weight.dtype).removeprefix("torch."), len(weight)
-        self._size = weight.element_size()
-        self._steps = [module.prepare(1) for module in recurrent]
-        self._symbols = None if embedding is None else SymbolRows(embedding, positions, self._steps[0])
-        self._sizes = [_Sizes(m.num_layers, len(m.cell.program.states), m.hidden_size) for m in recurrent]
+        self._dtype, self._outputs, self._size = str(weight.dtype), len(weight), weight.itemsize
+        self._symbols, self._stacks, self._sizes = symbols, list(stacks), list(sizes)
         self._readout = Readout(poolings, weight, bias)
         self._places: dict[str, int] = {}
         self._layers: list[list[list[int]]] = []
@@ -129,18 +114,18 @@ class SequenceSteps:
         Returns:
             (C,): a view that holds until the next step.
         """
-        steps, layers, row = self._steps, sequence.layers, None
+        stacks, layers, row = self._stacks, sequence.layers, None
         if not isinstance(x, np.ndarray):
             assert self._symbols is not None
             row = self._symbols.find(x)
             x = self._symbols.vector(x, self.count(sequence)) if row is None else x
         if row is None:
             vector = np.ascontiguousarray(x, self._dtype)  # alive as long as its address is used
-            steps[0].take(vector.ctypes.data, layers[0])
+            stacks[0].take(vector.ctypes.data, layers[0])
         else:
-            steps[0].take_row(row, layers[0])
-        for place in range(1, len(steps)):
-            steps[place].take(layers[place - 1][-1][0], layers[place])
+            stacks[0].take_row(row, layers[0])
+        for place in range(1, len(stacks)):
+            stacks[place].take(layers[place - 1][-1][0], layers[place])
         self._readout(sequence.address)
         return sequence.outputs
 
@@ -179,53 +164,3 @@ class SequenceSteps:
                         self._dtype
                     )
         return OneSequence(memory, address, layers, outputs, kept)
-
-
-def prepare_steps(module: nn.Module) -> SequenceSteps | None:
-    """What takes the steps of one sequence, or None where only the module itself does.
-
-    Args:
-        module: a `SequenceModel` or a `LanguageNetwork`, in evaluation mode.
-    """
-    key: _Key = tuple((tensor.data_ptr(), tensor._version) for tensor in module.state_dict(keep_vars=True).values())
-    known = _KNOWN.get(module)
-    if known is None or known[0] != key:
-        known = _KNOWN[module] = (key, _prepare(module))
-    return known[1]
-
-
-@torch.no_grad()
-def _prepare(module: nn.Module) -> SequenceSteps | None:
-    like = next(module.parameters())
-    if like.device.type != "cpu" or like.dtype not in (torch.float32, torch.float64):
-        return None
-    if isinstance(module, LanguageNetwork):
-        return _of_language(module)
-    return _of_classifier(module) if isinstance(module, SequenceModel) else None
-
-
-def _of_classifier(module: SequenceModel) -> SequenceSteps | None:
-    from seqwise.kernels.cpu.readout import POOLINGS
-
-    part = module.parts["recurrent"] if list(module.parts) == ["recurrent"] else None
-    if not isinstance(part, RecurrentPart) or not isinstance(part.recurrent.layers, Recurrent):
-        return None
-    layers, poolings = part.recurrent.layers, tuple(part.pooling.names)
-    (*hidden, last) = part.head
-    if hidden or not set(poolings) <= set(POOLINGS) or layers.bidirectional or not layers.prepare(1).compiled:
-        return None
-    assert isinstance(last, nn.Linear)
-    weight, bias = last.weight * module.scales[0], last.bias * module.scales[0] + module.shift
-    positions = None if part.positions is None else part.positions.weight
-    return SequenceSteps(part.embedding, positions, [layers], poolings, weight, bias)
-
-
-def _of_language(module: LanguageNetwork) -> SequenceSteps | None:
-    weight = module.embedding.weight[1:] if module.weight is None else module.weight
-    if module.transformer is not None or module.adaptive is not None or weight.numel() > LARGEST_WEIGHTS:
-        return None
-    layers = [layer for layer in module.layers if isinstance(layer, Recurrent)]
-    if not all(layer.prepare(1).compiled for layer in layers):
-        return None
-    assert module.bias is not None
-    return SequenceSteps(module.embedding, None, layers, ("last",), weight, module.bias)

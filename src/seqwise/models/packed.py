@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from seqwise.kernels.cpu.packed import PackedLayers
+    from seqwise.models.one_sequence import SequenceSteps
 
 Weights = Mapping[str, np.ndarray]
 
@@ -46,7 +48,7 @@ class PackedClassifier:
     def __init__(
         self, features: Features, settings: ModelSettings, weights: Weights, restore: Callable[[], nn.Module]
     ) -> None:
-        self.features, self._restore = features, restore
+        self.features, self._settings, self._restore = features, settings, restore
         self._scales, self._shift = weights["scales"], weights["shift"]
         self._linear: tuple[np.ndarray, np.ndarray] | None = None
         if settings.architecture == "wide_deep":
@@ -66,6 +68,22 @@ class PackedClassifier:
             if self._module is None:
                 self._module = self._restore()
         return self._module
+
+    @cached_property
+    def steps(self) -> SequenceSteps | None:
+        """What takes the steps of one sequence, with these weights; None where the model needs whole sequences."""
+        from seqwise.models.one_sequence import SequenceSteps, Sizes
+        from seqwise.models.symbol_rows import SymbolRows
+
+        if self._settings.architecture != "recurrent" or self._settings.bidirectional or len(self._head) > 1:
+            return None
+        stack, (weight, bias) = self._layers.stack(), self._head[0]
+        symbols = None if self._embedding is None else SymbolRows(self._embedding, stack)
+        sizes = Sizes(len(self._layers.layers), len(self._layers.program.states), self._layers.hidden)
+        scale = self._scales[0]
+        return SequenceSteps(
+            symbols, [stack], [sizes], tuple(self._poolings), weight.T * scale, bias * scale + self._shift
+        )
 
     def encode(self, texts: Iterable[Any]) -> EncodedExamples:
         """Return the texts or frames as arrays."""

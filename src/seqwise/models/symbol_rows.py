@@ -1,7 +1,7 @@
 """What a first recurrent layer reads of symbols, for one sequence step by step.
 
 The product of a symbol's vector and the layer's weights is half of the work of a step, and texts repeat their symbols: the
-products of those that came first are kept. Steps with and without are the same to the last bit.
+products of those that came first are kept. Steps with and without are the same to the last bit. No torch.
 
 Axis letters: D numbers of a vector, V symbols.
 """
@@ -11,10 +11,8 @@ from __future__ import annotations
 import threading
 
 import numpy as np
-from torch import Tensor, nn
 
-from seqwise.models.pretrained import PartlyFrozenEmbedding
-from seqwise.ops import Steps
+from seqwise.kernels.cpu.stepping import Stack
 
 LARGEST = 2**23
 """Bytes of the products that are kept, at most: of 4,096 symbols and an LSTM of 128 units, more than most texts have."""
@@ -26,19 +24,21 @@ class SymbolRows:
     """Vectors of symbols, and their products with a layer's weights.
 
     Args:
-        embedding: of the symbols.
+        table: the vectors, (V, D).
+        stack: of the layer.
         positions: vectors that are added to those of the first steps, (places, D); None: none.
-        steps: of the layer.
+        given: further vectors (V, D), and by what those of the table are multiplied before these are added, (V, 1).
     """
 
-    def __init__(self, embedding: nn.Embedding | PartlyFrozenEmbedding, positions: Tensor | None, steps: Steps) -> None:
-        self._given: tuple[np.ndarray, np.ndarray] | None = None
-        if isinstance(embedding, PartlyFrozenEmbedding):
-            self._given = embedding.given.numpy(), embedding.free.numpy()
-            embedding = embedding.learned
-        self._table = embedding.weight.detach().numpy()
-        self._positions = None if positions is None else positions.detach().numpy()
-        self._steps, self._bytes = steps, steps.row_bytes
+    def __init__(
+        self,
+        table: np.ndarray,
+        stack: Stack,
+        positions: np.ndarray | None = None,
+        given: tuple[np.ndarray, np.ndarray] | None = None,
+    ) -> None:
+        self._table, self._positions, self._given = table, positions, given
+        self._stack, self._bytes = stack, stack.row_bytes
         self._rows: dict[int, int] = {}
         self._most = 0 if positions is not None else min(len(self._table), LARGEST // self._bytes)
         self._room = np.empty(self._most * self._bytes + _LINE, np.uint8)
@@ -65,6 +65,6 @@ class SymbolRows:
         with self._lock:
             if symbol not in self._rows and len(self._rows) < self._most:
                 row = self._first + len(self._rows) * self._bytes
-                self._steps.project(vector.ctypes.data, row)
+                self._stack.project(vector.ctypes.data, row)
                 self._rows[symbol] = row  # only now may others read it
             return self._rows.get(symbol)

@@ -5,7 +5,6 @@ Axis letters: B batch, D input features, H hidden units, L layers.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ from torch import Tensor
 from seqwise.cells import Cell
 from seqwise.errors import InputError
 from seqwise.kernels.contract import Variant, Weights
+from seqwise.kernels.cpu.stepping import Stack
 from seqwise.ops.backends import choose_backend
 from seqwise.ops.recurrence import recurrence
 
@@ -38,6 +38,9 @@ class Steps:
         hidden: H.
         zoneout: Share of every state that stays, as in evaluation.
         backend: As in `recurrence`.
+
+    Attributes:
+        stack: The layers for callers that vouch for addresses themselves; None where no kernel takes single steps.
     """
 
     def __init__(
@@ -51,11 +54,10 @@ class Steps:
         kept = like.new_full((states, 1, 1, 1), zoneout) if zoneout else None
         self._variant = Variant(zoneout=kept)
         chosen = choose_backend(backend, cell.program, self._variant, like)
-        self._steppers = [
-            chosen.stepper(cell.program, weights, batch, hidden, zoneout) for weights in layers if chosen.stepper
-        ]
+        self.stack: Stack | None = None
+        if chosen.stepper is not None:
+            self.stack = Stack([chosen.stepper(cell.program, weights, batch, hidden, zoneout) for weights in layers])
         self._bytes = batch * hidden * like.element_size()  # of one layer's state
-        self._lock = threading.Lock()  # the steppers' memory serves one caller at a time
         self._known = _Checked((), (), [], like)
 
     def __call__(self, x: Tensor, states: tuple[Tensor, ...]) -> Tensor:
@@ -78,48 +80,12 @@ class Steps:
         # The states of the step before need no second look, unless somebody has given them other memory.
         if known.states is not states or known.addresses != addresses:
             known = self._known = self._check_states(states, addresses)
-        if not self._steppers:
+        if self.stack is None:
             self._step_plainly(x, states)
             return known.output
         x = x if x.is_contiguous() else x.contiguous()
-        self.take(x.data_ptr(), known.layers)
+        self.stack.take(x.data_ptr(), known.layers)
         return known.output
-
-    @property
-    def compiled(self) -> bool:
-        """Whether there is `take`."""
-        return bool(self._steppers)
-
-    def take(self, source: int, layers: list[list[int]]) -> None:
-        """Take one step at addresses that the caller vouches for: nothing is checked.
-
-        Args:
-            source: Of (B, D), contiguous.
-            layers: For each layer and each of its states that of (B, H), contiguous; the new states take their place. The
-                lists are not to be changed afterwards.
-        """
-        with self._lock:
-            for stepper, own in zip(self._steppers, layers, strict=True):
-                stepper.step(source, own)
-                source = own[0]
-
-    @property
-    def row_bytes(self) -> int:
-        """What `project` writes."""
-        return int(self._steppers[0].row_bytes)
-
-    def project(self, source: int, row: int) -> None:
-        """Write what the first layer reads of an input (D,), at addresses that the caller vouches for."""
-        self._steppers[0].project(source, row)
-
-    def take_row(self, row: int, layers: list[list[int]]) -> None:
-        """Take one step of a batch of one as `take`, with what `project` made of its input."""
-        with self._lock:
-            first = layers[0]
-            self._steppers[0].step_row(row, first)
-            for stepper, own in zip(self._steppers[1:], layers[1:], strict=True):
-                stepper.step(first[0], own)
-                first = own
 
     def _check_states(self, states: tuple[Tensor, ...], addresses: tuple[int, ...]) -> _Checked:
         names = self._cell.program.states

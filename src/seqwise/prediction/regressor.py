@@ -131,8 +131,12 @@ class RegressorPredictor(StreamingReader):
         return after, self.scale.restored(numbers.float().cpu().numpy())
 
     @property
-    def _read_by(self) -> tuple[Any, Any]:
-        return self.model.features, self.model.module
+    def _saved(self) -> Any:
+        return self.model
+
+    @property
+    def _outputs(self) -> int:
+        return len(self.scale.names)
 
     def _answer(self, logits: np.ndarray) -> np.ndarray:
         return self.scale.restored(logits[None].astype(np.float32))[0]

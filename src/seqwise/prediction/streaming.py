@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqwise.errors import ConfigurationError, DataError
+from seqwise.metrics.link_functions import sigmoid, softmax
 from seqwise.prediction.decisions import Decisions
 from seqwise.prediction.state_format import state_bytes, state_from
 from seqwise.text.vocabulary import EOS, UNK
@@ -96,13 +97,16 @@ class StreamingReader(Streaming):
             ConfigurationError: the model needs whole sequences: it reads in both directions, has an n-gram part, or frames
                 are prepared from several steps.
         """
-        from seqwise.models.one_sequence import prepare_steps
-
-        features, module = self._read_by
+        model = self._saved
         if self.config["unit"] == "frames":
-            check_stepwise(features.frames.settings)
-        state = module.eval().start(1)
-        self._steps = prepare_steps(module)
+            check_stepwise(model.features.frames.settings)
+        self._steps = getattr(model, "steps", None)  # of packed weights, for which there need not be a module
+        if self._steps is not None:
+            return Stream(self._steps.start())
+        from seqwise.models.module_steps import prepare_steps
+
+        state = model.module.eval().start(1)
+        self._steps = prepare_steps(model.module)
         return Stream(state if self._steps is None else self._steps.start())
 
     def step(self, state: Stream, x: Any) -> tuple[Stream, np.ndarray]:
@@ -118,7 +122,7 @@ class StreamingReader(Streaming):
         Raises:
             DataError: it is none of these, or a frame with another number of channels or a missing number.
         """
-        features, _ = self._read_by
+        features = self._saved.features
         network, steps, logits = state.network, state.steps, None
         if self.config["unit"] == "frames":
             logits, network = self._read(frame_of(features.frames, x), network)
@@ -141,7 +145,7 @@ class StreamingReader(Streaming):
             return steps.step(x, network), network
         import torch
 
-        _, module = self._read_by
+        module = self._saved.module
         given = torch.tensor([x]) if isinstance(x, int) else torch.from_numpy(x[None])
         logits, network = module.step(given.to(module.scales.device), network)
         return logits[0].float().cpu().numpy(), network
@@ -150,35 +154,40 @@ class StreamingReader(Streaming):
         return network.copied() if self._steps is None else self._steps.copied(network)
 
     @property
-    def _read_by(self) -> tuple[Any, Any]:
-        """What makes numbers of the input, and the module that reads them."""
+    def _saved(self) -> Any:
+        """The model: `features` make numbers of the input, `module` reads them."""
+        raise NotImplementedError
+
+    @property
+    def _outputs(self) -> int:
+        """C."""
         raise NotImplementedError
 
     def _answer(self, logits: np.ndarray) -> np.ndarray:
         raise NotImplementedError
 
     def _like(self, start: Any) -> Any:
-        if not isinstance(start, Stream):
-            return start
-        _, module = self._read_by
-        return replace(start, answer=np.empty(len(module.shift)))
+        return replace(start, answer=np.empty(self._outputs)) if isinstance(start, Stream) else start
 
 
 class StreamingClassifier(StreamingReader):
     """What a classifier's predictor has for sequences that come step by step: `step` gives what `predict_proba` does."""
 
+    classes: list[Any]
     decisions: Decisions
     multilabel: bool
     _model: Any
 
     @property
-    def _read_by(self) -> tuple[Any, Any]:
-        return self._model.features, self._model.module
+    def _saved(self) -> Any:
+        return self._model
+
+    @property
+    def _outputs(self) -> int:
+        return len(self.classes)
 
     def _answer(self, logits: np.ndarray) -> np.ndarray:
-        from seqwise.models import probabilities
-
-        found = probabilities(logits[None].astype(np.float32), multilabel=self.multilabel)
+        found = (sigmoid if self.multilabel else softmax)(logits[None].astype(np.float32))
         return self.decisions.corrected(self.decisions.calibrated(found))[0]
 
 
@@ -192,7 +201,7 @@ class StreamingLanguageModel(Streaming):
 
     def start(self) -> Stream:
         """Where a text begins; `answer` is log P of every symbol but padding as the first one, (V - 1,)."""
-        from seqwise.models.one_sequence import prepare_steps
+        from seqwise.models.module_steps import prepare_steps
 
         self._steps = prepare_steps(self.network)
         begin = self.network.start(1) if self._steps is None else self._steps.start()

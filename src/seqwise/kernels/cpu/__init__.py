@@ -74,7 +74,7 @@ def backward(
 
 
 def make_stepper(program: Program, weights: Weights, batch: int, hidden: int, zoneout: float) -> Stepper:
-    """Prepare single steps; see `stepping.Stepper`."""
-    from seqwise.kernels.cpu.stepping import Stepper
+    """Prepare single steps; see `stepping.prepare_stepper`."""
+    from seqwise.kernels.cpu.stepping import prepare_stepper
 
-    return Stepper(program, weights, batch, hidden, zoneout)
+    return prepare_stepper(program, weights, batch, hidden, zoneout)

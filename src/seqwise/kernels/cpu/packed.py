@@ -18,6 +18,7 @@ from seqwise.kernels.cpu.cell_kernels import Sizes, find_kernels
 from seqwise.kernels.cpu.forward_layout import find_matrices, make_layout, make_weight_layout
 from seqwise.kernels.cpu.memory import POOL, aligned_zeros
 from seqwise.kernels.cpu.schedule import Shard, make_shards
+from seqwise.kernels.cpu.stepping import Stack, Stepper, state_fields
 from seqwise.kernels.cpu.threads import count_threads, run
 
 
@@ -43,6 +44,10 @@ class PackedLayers:
         self.hidden = layers[0][0].input.shape[0] // len(program.input_gates)
         self.program = program
         self.layers = [[_Packed(program, weights, self.hidden) for weights in layer] for layer in layers]
+
+    def stack(self) -> Stack:
+        """What takes single steps of one sequence, of layers that read forwards."""
+        return Stack([layer[0].stepper() for layer in self.layers])
 
     def __call__(self, x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Run all layers.
@@ -132,6 +137,18 @@ class _Packed:
         run(self._kernels.forward, layout.blocks(memory.ctypes.data, fields, own), threads)
         del memory  # the kernels had its address
         return finals[0]
+
+    def stepper(self) -> Stepper:
+        """What takes single steps of a batch of one, with these weights."""
+        ((shard,), _) = make_shards(1, 1, None, 1, 0)
+        layout = make_layout(self._sizes(1, (1,)), False, with_weights=False)
+        memory = aligned_zeros((layout.bytes,), "uint8")
+        names = ("reverse", "alive", "input_mask", "recurrent_mask", "x", "x_step", "x_row")
+        nothing = dict.fromkeys((*names, "kept", "kept_state", "kept_step", "kept_row"), 0)
+        fields = self._fixed | nothing | {"steps": 1} | state_fields(self._states)
+        own = [{"row_ids": shard.rows.ctypes.data, "active": shard.active.ctypes.data}]
+        blocks = layout.blocks(memory.ctypes.data, fields, own)
+        return Stepper(self._kernels, blocks, 1, self._hidden, (self, shard, memory))
 
     def _sizes(self, batch: int, rows: tuple[int, ...]) -> Sizes:
         return Sizes(self._kernels, batch, self._features, self._hidden, rows, self._biases, False)

@@ -1,7 +1,7 @@
 """What a model reads off one sequence after every step: outputs pooled over the steps so far, and a linear layer above.
 
 Fused: count, sums and maxima over time, the pooled vector, its product with the weights, the bias. Everything of a sequence
-stands in one block of memory, so that a call has two arguments; weights are packed once.
+stands in one block of memory, so that a call has two arguments; weights are packed once. No torch.
 
 Axis letters: H hidden units, K numbers of the pooled vector, C outputs.
 """
@@ -12,7 +12,6 @@ from collections.abc import Callable
 from functools import cache
 
 import numpy as np
-from torch import Tensor
 
 from seqwise.kernels.cpu import compiler, products
 from seqwise.kernels.cpu.elementwise import Block, Fields, for_blocks
@@ -43,18 +42,18 @@ class Readout:
         sizes: Bytes that a sequence needs for count, table, total, largest, pooled and result, at least.
     """
 
-    def __init__(self, poolings: tuple[str, ...], weight: Tensor, bias: Tensor) -> None:
+    def __init__(self, poolings: tuple[str, ...], weight: np.ndarray, bias: np.ndarray) -> None:
         columns, pooled = weight.shape
-        dtype, target = str(weight.dtype).removeprefix("torch."), host()
-        size, lanes = weight.element_size(), target.lanes(dtype)
+        dtype, target = str(weight.dtype), host()
+        size, lanes = weight.itemsize, target.lanes(dtype)
         registers = -(-columns // lanes)
         self._kernel = _find_kernel(poolings, dtype)
         pack = compiler.function(products.addresses(dtype, target)["pack_transposed"], 5)
         self._weights = np.zeros((registers * lanes * pooled + lanes) * size, np.uint8)
-        given = weight.detach().contiguous()
-        pack(given.data_ptr(), pooled * size, pooled, columns, self._weights.ctypes.data)
+        given = np.ascontiguousarray(weight)
+        pack(given.ctypes.data, pooled * size, pooled, columns, self._weights.ctypes.data)
         self._bias = np.zeros(registers * lanes, dtype)
-        self._bias[:columns] = bias.detach().numpy()
+        self._bias[:columns] = bias
         row = pooled // len(poolings) * size
         self.sizes = {
             "count": 8,

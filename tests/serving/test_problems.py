@@ -152,6 +152,13 @@ def test_a_problem_is_json_whatever_its_words_are():
     assert problem["field"] == "a?"
 
 
+def test_what_asyncio_says_of_an_exception_is_cut():
+    said = f"Future exception was never retrieved\nfuture: <Future exception=ValueError({SECRET!r})>"
+    record = logging.LogRecord("asyncio", logging.ERROR, "", 0, said, (), None)
+    assert json.loads(JsonLines().format(record))["message"] == "Future exception was never retrieved"
+    assert SECRET in JsonLines(messages=True).format(record)
+
+
 def test_an_error_is_described_without_its_message():
     try:
         raise ValueError(SECRET)

@@ -38,11 +38,14 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line: time, level, the logger's name, the message, and what the record has besides."""
+        message = record.getMessage()
+        if not self.messages:
+            message = message.partition("\n")[0]  # asyncio's go on with the exception as it is written
         line: dict[str, Any] = {
             "time": moment(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": message,
             **getattr(record, "fields", {}),
         }
         if record.exc_info and record.exc_info[1] is not None:
@@ -106,6 +109,12 @@ def configure(log_texts: bool) -> None:
     root.setLevel(logging.WARNING)
     log.setLevel(logging.INFO)
     logging.captureWarnings(True)
+    threading.excepthook = _thread_failed
+
+
+def _thread_failed(failed: threading.ExceptHookArgs) -> None:
+    if failed.exc_value is not None:
+        log.error("a thread has failed", exc_info=failed.exc_value)
 
 
 class RequestLog:

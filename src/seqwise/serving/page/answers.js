@@ -144,7 +144,7 @@ function forecast() {
           el(
             "div",
             { class: "channel" },
-            names.length > 1 && el("h3", {}, name),
+            names.length > 1 && el("h2", {}, name),
             linePlot(
               [
                 { name: "given", values: column(history, c), kind: "past" },

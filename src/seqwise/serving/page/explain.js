@@ -74,7 +74,7 @@ export function explainView(model, memory) {
         ),
         table(
           "Tokens by what they did",
-          ["Token", "Value", ""],
+          ["Token", "Value", el("span", { class: "unseen" }, "Value as a bar")],
           top.slice(0, TOP).map((token) => [
             token.text,
             signed(token.value),

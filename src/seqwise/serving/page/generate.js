@@ -29,7 +29,7 @@ export function generateView(model, memory) {
     : Array.isArray(example.condition)
       ? el("input", { type: "text", value: example.condition.join(", ") })
       : null;
-  const degrees = el("output", { class: "value" });
+  const degrees = el("span", { class: "value", "aria-hidden": "true" });
   const warmth = slider("Temperature", "temperature", 0, 2, 0.05, degrees);
   const topK = box("top_k", { min: 1, step: 1, placeholder: "all" });
   const topP = box("top_p", { min: 0.01, max: 1, step: 0.01, placeholder: "1" });

@@ -15,6 +15,7 @@ from live_server import Here, problem_of, read_all, serving, wait_until
 from starlette.responses import Response
 
 from saved_toy import save_toy
+from seqwise.serving.tasks.drawing import Drawing
 
 HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
@@ -223,3 +224,26 @@ def test_a_client_who_does_not_read_is_cut_off(toy):
             connections = server.connections
             assert len(connections) == 1
             wait_until(lambda: not connections)
+
+
+def test_what_is_drawn_for_a_client_who_has_gone_ends(everything: Here):
+    drawn = []
+
+    def slowly():
+        while True:
+            drawn.append("a")
+            yield "a"
+            time.sleep(0.01)
+
+    verb = everything.models["language"].served.verbs["generate"]
+    answer = verb.answer
+    object.__setattr__(verb, "answer", lambda item: Drawing(slowly(), most=10**9))
+    body = json.dumps({"model": "language", "prompt": "the"}).encode()
+    with everything.connect() as connection:
+        connection.sendall(b"POST /generate HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        assert status_of(connection.recv(65536)) == 200
+        wait_until(lambda: len(drawn) > 3)
+        assert everything.models.beside.busy
+    wait_until(lambda: not everything.models.beside.busy)
+    object.__setattr__(verb, "answer", answer)
+    assert everything.app.state.gate.in_flight == 0

@@ -46,14 +46,17 @@ def pair(tmp_path):
     return tmp_path / "model", tmp_path / "exported"
 
 
-def without_torch(code):
-    """Run code in an interpreter that can import what the requirements file names and nothing else; return its output."""
+def without_torch(code, allowed=ALLOWED):
+    """What code prints in an interpreter that can import what is allowed and nothing else; None: all but the refused."""
     preamble = f"""
         import sys
+        def refused(name):
+            if name in sys.stdlib_module_names or name.startswith("_"):
+                return False
+            return name in {REFUSED!r} if {allowed is None} else name not in {allowed!r}
         class Refuse:
             def find_spec(self, name, path=None, target=None):
-                first = name.split(".")[0]
-                if first not in {ALLOWED!r} and first not in sys.stdlib_module_names and not first.startswith("_"):
+                if refused(name.split(".")[0]):
                     raise ImportError(name + " is refused")
         sys.meta_path.insert(0, Refuse())
     """
@@ -248,3 +251,25 @@ def test_whole_numbers_make_the_model_smaller_and_a_little_different(tmp_path):
     assert "int8" in rounded.lines()[0]
     ours, theirs = (Predictor.load(tmp_path / name).predict_proba(TEXTS) for name in ("exact", "rounded"))
     assert np.abs(ours - theirs).max() < 0.5
+
+
+def test_serve_needs_neither_torch_nor_numba_nor_scikit_learn(pair):
+    pytest.importorskip("fastapi", reason="the extra serve is not installed")
+    pytest.importorskip("httpx", reason="httpx is not installed")
+    code = f"""
+        import json
+        from seqwise.serving.application import create_app
+        from seqwise.serving.settings import ServerSettings
+        from starlette.testclient import TestClient
+        with TestClient(create_app({{"toy": {str(pair[1])!r}}}, ServerSettings())) as client:
+            print(client.post("/predict", json={{"text": "the cat sat"}}).text)
+            print(client.get("/models").text)
+            print(client.post("/explain", json={{"text": "the cat sat"}}).text)
+    """
+    predicted, models, explained = map(json.loads, without_torch(code, allowed=None).splitlines())
+    expected = Predictor.load(pair[0]).predict_proba(["the cat sat"])[0]
+    found = [predicted["probabilities"][name] for name in CLASSES]
+    assert np.abs(np.array(found) - expected).max() < 2e-5
+    assert "predict" in models["models"][0]["verbs"]
+    assert "trace" not in models["models"][0]["verbs"]  # of states, which the network keeps to itself
+    assert explained["method"] == "occlusion"  # what needs no gradients

@@ -27,6 +27,7 @@ from seqwise.serving.protocol import add_protocol
 from seqwise.serving.registry import Models
 from seqwise.serving.session_routes import add_sessions
 from seqwise.serving.settings import ServerSettings
+from seqwise.serving.shedding import Shedding
 from seqwise.serving.watching import Watcher
 
 
@@ -70,6 +71,7 @@ def create_app(folders: Mapping[str, str | Path], settings: ServerSettings) -> F
         redirect_slashes=False,
     )
     app.state.models, app.state.settings = models, settings
+    app.state.shedding = Shedding(models, observation, request_log)
 
     def gate(routes: ASGIApp) -> Gate:
         app.state.gate = Gate(routes, settings, keys, observation, request_log, direct_routes(app.routes))

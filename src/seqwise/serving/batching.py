@@ -170,7 +170,7 @@ class Batcher:
         if self._closing:
             raise Refused(503, "the server is shutting down")
         if self.full:
-            raise Refused(429, "too many requests wait already", retry_after=RETRY_AFTER_S)
+            raise crowded()
 
     async def _answer(self, verb: str, item: Item, deadline: float) -> Any:
         now = self._clock()
@@ -334,6 +334,11 @@ def _fullest_range(lengths: list[int]) -> tuple[int, int]:
         if longest >= first and end - start > best[0]:
             best = end - start, low, ordered[end - 1]
     return best[1:]
+
+
+def crowded() -> Refused:
+    """What is said when a queue is full."""
+    return Refused(429, "too many requests wait already", retry_after=RETRY_AFTER_S)
 
 
 def _too_late() -> Refused:

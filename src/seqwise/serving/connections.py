@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from seqwise.serving.problems import Refused
 from seqwise.serving.settings import ServerSettings
+from seqwise.serving.shedding import Shedding
 
 MOST_HEAD = 65_536  # bytes of request line and headers, beyond what comes with the first packet
 LINGER_S = 1.0  # for a client to read why it is refused, before the connection is cut
@@ -27,8 +28,11 @@ class Connection(HttpToolsProtocol):
         lost: whether the client has gone.
     """
 
-    def __init__(self, *arguments: Any, settings: ServerSettings, **options: Any) -> None:
+    def __init__(
+        self, *arguments: Any, settings: ServerSettings, shedding: Shedding | None = None, **options: Any
+    ) -> None:
         super().__init__(*arguments, **options)
+        self._shedding = shedding
         self.task: asyncio.Task[Any] | None = None
         self.lost = False
         self._settings = settings
@@ -57,7 +61,7 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, and see to it that the rest comes too."""
-        if self._ended:
+        if self._ended or (self._shedding is not None and self._shedding.full and self._shed(data)):
             return
         was_in_head = self._in_head
         super().data_received(data)
@@ -116,6 +120,22 @@ class Connection(HttpToolsProtocol):
         if self._stuck_timer is not None:
             self._stuck_timer.cancel()
             self._stuck_timer = None
+
+    def _shed(self, data: bytes) -> bool:
+        """Refuse a request that is all there, if it is one to be refused, and nothing is under way on this connection."""
+        busy = self._partial or (self.cycle is not None and not self.cycle.response_complete)
+        if busy or self.flow.write_paused or self.transport.is_closing():
+            return False
+        assert self._shedding is not None
+        answer = self._shedding.refusal(data)
+        if answer is None:
+            return False
+        if self._rest_timer is not None:
+            self._stop_rest_timer()
+        self.transport.write(answer)
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        return True
 
     def _too_slow(self) -> None:
         self._rest_timer = None

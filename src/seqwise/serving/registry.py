@@ -51,6 +51,11 @@ class Running:
         }
         return Batcher(functions, self._settings, self._observation.batch(self.served.name))
 
+    @property
+    def full(self) -> bool:
+        """Whether whatever would be computed in batches is refused now."""
+        return "batcher" in self.__dict__ and self.batcher.full
+
     def verb(self, name: str) -> Verb:
         """Something that the model can be asked.
 

@@ -107,10 +107,10 @@ def test_deleting_a_session_closes_its_websocket(server):
 
 
 def test_an_idle_session_closes_its_websocket(folder):
-    with serving({"m": folder}, session_idle_s=0.4) as server, stream(server, opened(server)) as socket:
+    with serving({"m": folder}, session_idle_s=2) as server, stream(server, opened(server)) as socket:
         for _ in range(4):
             asked(socket, {"input": "good"})
-            time.sleep(0.2)
+            time.sleep(0.7)
         with pytest.raises(ConnectionClosed) as closed:
             socket.recv(timeout=20)
         assert closed.value.rcvd.code == 4408

@@ -49,6 +49,11 @@ def failing(error):
         (DivergenceError("the loss is not finite"), 1, "Error: the loss is not finite\n"),
         (PermissionError(13, "Permission denied", "/m"), 2, "Error: Permission denied: /m\n"),
         (OSError(28, "No space left on device"), 2, "Error: No space left on device\n"),
+        (
+            ModuleNotFoundError("No module named 'torch'", name="torch"),
+            2,
+            "Error: this needs torch, which is not installed here: pip install seqwise\n",
+        ),
         (KeyboardInterrupt(), 130, "Interrupted.\n"),
     ],
 )

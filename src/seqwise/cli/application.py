@@ -69,6 +69,10 @@ class Commands(TyperGroup):
                 raise
             if os.environ.get("SEQWISE_DEBUG"):
                 traceback.print_exc()
+            if isinstance(error, ModuleNotFoundError) and not (error.name or "seqwise").startswith("seqwise"):
+                # It was installed without what only some commands need.
+                say(f"Error: this needs {error.name}, which is not installed here: pip install seqwise")
+                raise typer.Exit(WRONG_INPUT) from None
             say(
                 f"Error: {type(error).__name__}: {error}\nThis is a bug in Seqwise, not a mistake of yours. "
                 "SEQWISE_DEBUG=1 shows where it happened; please report it with that."

@@ -69,7 +69,9 @@ def serve(
     ],
     **options: Any,
 ) -> None:
-    """Serve trained models over HTTP: a REST API, streams, metrics, and a page to try them.
+    """Serve trained models over HTTP.
+
+    A REST API, streams, metrics, and a page to try them.
 
     \b
     Examples:

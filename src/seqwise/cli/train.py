@@ -270,6 +270,7 @@ def train(
         print(f"\nReport:  {out / 'report.html'}")
         example = "recording.wav" if outcome.reads_frames else '"a text of yours"'
         print(f"Predict: seqwise predict {out} {example}")
+        print(f"Serve:   seqwise serve {out}")
         if not test:
             print(f"Test:    seqwise evaluate {out} TEST_DATA")
     if outcome.interrupted:

@@ -67,6 +67,7 @@ class DemoResult:
         return [
             f"seqwise predict {self.model} {names}",
             f"seqwise evaluate {self.model} {self.names}",
+            f"seqwise serve {self.model}",
             f"seqwise train {self.names} --text name --label {column} --out my-model --set model.cell=gru",
         ]
 

@@ -103,10 +103,11 @@ class StreamingReader(Streaming):
         self._steps = getattr(model, "steps", None)  # of packed weights, for which there need not be a module
         if self._steps is not None:
             return Stream(self._steps.start())
+        module = model.module.eval()  # before torch is imported: an exported model has none, and says so
         from seqwise.models.module_steps import prepare_steps
 
-        state = model.module.eval().start(1)
-        self._steps = prepare_steps(model.module)
+        state = module.start(1)
+        self._steps = prepare_steps(module)
         return Stream(state if self._steps is None else self._steps.start())
 
     def step(self, state: Stream, x: Any) -> tuple[Stream, np.ndarray]:
@@ -201,10 +202,11 @@ class StreamingLanguageModel(Streaming):
 
     def start(self) -> Stream:
         """Where a text begins; `answer` is log P of every symbol but padding as the first one, (V - 1,)."""
+        network = self.network  # before torch is imported: an exported model has none, and says so
         from seqwise.models.module_steps import prepare_steps
 
-        self._steps = prepare_steps(self.network)
-        begin = self.network.start(1) if self._steps is None else self._steps.start()
+        self._steps = prepare_steps(network)
+        begin = network.start(1) if self._steps is None else self._steps.start()
         return self._read(Stream(begin), [self.opening])
 
     def step(self, state: Stream, x: Any) -> tuple[Stream, np.ndarray]:

@@ -10,10 +10,10 @@ export SEQWISE_DATA ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench docs clean
+.PHONY: help install demo test test-browser check format bench docs clean
 
 help:  ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 install: $(STAMP)  ## make .venv and install seqwise with its development tools
 
@@ -28,6 +28,15 @@ demo: $(STAMP)  ## train on first names, show the report's figures (about a minu
 
 test: $(STAMP)  ## run the tests
 	$(BIN)/python -m pytest -q -n logical --maxprocesses 8 --dist loadfile
+
+# Chromium comes from the system: playwright's own download is not used. SEQWISE_CHROMIUM names another.
+test-browser: $(STAMP)  ## run the tests of the web page in Chromium, installed first where it is missing
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group browser
+	@if [ -z "$$SEQWISE_CHROMIUM" ] && ! { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && apt-get install -qq -y chromium; \
+		else echo "Chromium is needed: sudo apt-get install chromium, or SEQWISE_CHROMIUM=/path/to/it"; exit 1; fi; \
+	fi
+	$(BIN)/python -m pytest -q tests/browser
 
 check: $(STAMP)  ## lint, format, types, layers
 	$(BIN)/ruff check .

@@ -31,6 +31,10 @@ def requests(models):
     found = {}
     for told in models:
         one = {"model": told["name"], **told["example"]}
+        if told["task"] == "classify":
+            share = 1 / len(told["classes"])
+            options = {"priors": dict.fromkeys(told["classes"], share), "abstain_below": 0.5}
+            found.setdefault("/predict", []).append({**one, **options})
         for verb in told["verbs"]:
             found.setdefault(f"/{verb}", []).append(one)
         if "predict" in told["verbs"]:
@@ -39,10 +43,6 @@ def requests(models):
             found.setdefault("/sessions", []).append({"model": told["name"]})
         infer = {"inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "data": ["a"]}]}
         found.setdefault(f"/v2/models/{told['name']}/infer", []).append(infer)
-    if "/predict" in found:
-        found["/predict"] += [
-            {**one, "priors": {"ham": 0.5, "spam": 0.5}, "abstain_below": 0.5} for one in found["/predict"]
-        ]
     if "/generate" in found:
         found["/generate"] = [
             {**one, "max_tokens": 3, "stream": stream} for one in found["/generate"] for stream in (True, False)
@@ -54,10 +54,15 @@ def test_bodies_of_all_kinds_get_an_answer_or_a_problem_of_the_client(folders):
     folders = {path.name: path for path in MODELS} or folders
     seen = Counter()
     with (
-        serving(folders, timeout_s=60, max_sessions=10) as server,
+        serving(folders, timeout_s=60, max_sessions=40) as server,
         httpx.Client(base_url=server.url, timeout=90) as client,
     ):
-        paths = requests(client.get("/models").json()["models"])
+        models = client.get("/models").json()["models"]
+        paths = requests(models)
+        for told in models:
+            if told["streams"]:
+                session = client.post("/sessions", json={"model": told["name"]}).json()["session"]
+                paths[f"/sessions/{session}/step"] = [{"input": "a"}, {"inputs": ["a", "b"]}, {"input": [0.5] * 3}]
         share = BODIES / sum(len(examples) for examples in paths.values())
         for number, (path, examples) in enumerate(paths.items()):
             for body in islice(fuzzed_bodies(examples, seed=number), math.ceil(share * len(examples))):

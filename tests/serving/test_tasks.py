@@ -7,8 +7,10 @@ import struct
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
+from live_server import serving
 from served_models import BUILDERS, CHANNELS, RATE, SENTENCES, TEXTS, frames
 
 from seqwise.data import Frames
@@ -20,6 +22,7 @@ from seqwise.prediction.regressor import RegressorPredictor
 from seqwise.prediction.tagger import TaggerPredictor
 from seqwise.prediction.transcriber import TranscriberPredictor
 from seqwise.prediction.translator import TranslatorPredictor
+from seqwise.serving import asking
 
 CLOSE = 2e-6  # probabilities are written with six digits
 NEAR = 1e-4  # numbers of 32 bits whose sums have another order
@@ -290,3 +293,36 @@ def test_every_model_with_states_is_explained_as_by_the_library(client, folders)
     assert client.post("/explain", json=tagged).json()["position"] == 2
     wrong = client.post("/explain", json={"model": "classifier", "text": text, "target": "nothing"})
     assert wrong.status_code == 422
+
+
+def test_a_large_request_is_read_beside_the_event_loop_and_answered_the_same(client):
+    texts = [TEXTS[place % len(TEXTS)] for place in range(1000)]
+    padded = [{"text": text + " " * 300} for text in texts]
+    large = client.post("/batch_predict", json={"model": "classifier", "inputs": padded})
+    assert len(large.request.content) > asking.LARGE
+    small = client.post("/batch_predict", json={"model": "classifier", "inputs": texts})
+    close(large.json(), small.json())
+
+
+def test_an_exported_model_answers_and_is_explained_by_occlusion(folders, tmp_path):
+    pytest.importorskip("onnxruntime")
+    from seqwise.export.onnx_export import export_onnx
+
+    for name in ("classifier", "tagger", "language"):
+        export_onnx(folders[name], tmp_path / name)
+    exported = {name: tmp_path / name for name in ("classifier", "tagger", "language")}
+    with serving(exported) as server, httpx.Client(base_url=server.url) as client:
+        for name, verb in (("classifier", "predict"), ("tagger", "predict"), ("language", "score")):
+            told = client.get(f"/models/{name}").json()
+            assert "trace" not in told["verbs"]
+            asked = {"model": name, **told["example"]}
+            assert client.post(f"/{verb}", json=asked).status_code == 200
+            answer = client.post("/explain", json=asked)
+            assert answer.json()["method"] == "occlusion"
+            refused = client.post("/explain", json={**asked, "method": "integrated_gradients"})
+            assert (refused.status_code, refused.json()["field"]) == (422, "method")
+        given = inputs_of("classifier")
+        answers = client.post("/batch_predict", json={"model": "classifier", "inputs": given}).json()["predictions"]
+        expected = Predictor.load(folders["classifier"], "cpu").predict_proba([of["text"] for of in given])
+        for answer, row in zip(answers, expected, strict=True):
+            np.testing.assert_allclose(list(answer["probabilities"].values()), row, atol=1e-5)

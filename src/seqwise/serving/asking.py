@@ -21,6 +21,7 @@ from seqwise.serving.served import Item, Served, Verb
 
 SAID = {"missing": "this is needed", "model_type": "an object is expected", "extra_forbidden": "there is no such field"}
 SHOWN = 200  # characters of an example, or of a client's key
+LARGE = 2**17  # bytes of a body from which it is read in a thread: the event loop has others to serve
 ONE = ("predict", "score", "explain", "trace", "neighbours", "analogy")
 
 
@@ -44,12 +45,13 @@ def direct_routes(routes: Iterable[Any]) -> dict[str, Any]:
 def _one(models: Models, name: str) -> Callable[[Request], Awaitable[Response]]:
     async def ask(request: Request) -> Response:
         running, body = await read_body(models, request)
-        return Response(await answer_one(models, running, name, body), media_type="application/json")
+        size = len(await request.body())
+        return Response(await answer_one(models, running, name, body, size), media_type="application/json")
 
     return ask
 
 
-async def answer_one(models: Models, running: Running, name: str, body: dict[str, Any]) -> bytes:
+async def answer_one(models: Models, running: Running, name: str, body: dict[str, Any], size: int = 0) -> bytes:
     """The answer to a request with one input, as JSON.
 
     Args:
@@ -57,13 +59,18 @@ async def answer_one(models: Models, running: Running, name: str, body: dict[str
         running: the model that is asked.
         name: of the verb.
         body: of the request.
+        size: of the body in bytes.
 
     Raises:
         Refused: the body is not what the model reads, too much waits, or time is over.
     """
     verb = running.verb(name)
-    asked = valid(running.requests[name][0], body, running.served)
-    item = verb.read(asked, asked)
+
+    def read() -> Item:
+        asked = valid(running.requests[name][0], body, running.served)
+        return verb.read(asked, asked)
+
+    item = read() if size < LARGE else await asyncio.to_thread(read)
     answer = await running.answer(name, item, deadline(models))
     return to_json({"model": running.served.name, **answer})
 
@@ -73,20 +80,24 @@ def _several(models: Models) -> Callable[[Request], Awaitable[Response]]:
         running, body = await read_body(models, request)
         given = body.get("inputs")
         request.scope[INPUTS] = len(given) if isinstance(given, list) else 0
-        return Response(await answer_several(models, running, body), media_type="application/json")
+        size = len(await request.body())
+        return Response(await answer_several(models, running, body, size), media_type="application/json")
 
     return ask
 
 
-async def answer_several(models: Models, running: Running, body: dict[str, Any]) -> bytes:
+async def answer_several(models: Models, running: Running, body: dict[str, Any], size: int = 0) -> bytes:
     """The answer to a request with several inputs, as JSON.
 
     Raises:
         Refused: as `answer_one`; names the input.
     """
     verb = running.verb("predict")
-    asked: Any = valid(running.requests["predict"][1], body, running.served)
-    items = read_items(verb, asked)
+
+    def read() -> list[Item]:
+        return read_items(verb, valid(running.requests["predict"][1], body, running.served))
+
+    items = read() if size < LARGE else await asyncio.to_thread(read)
     answers = await running.answers("predict", items, deadline(models))
     return to_json({"model": running.served.name, "predictions": answers})
 
@@ -165,8 +176,10 @@ async def read_json(request: Request) -> dict[str, Any]:
     Raises:
         Refused: it is none.
     """
+    content = await request.body()
+    parse = partial(from_json, content, allow_inf_nan=False)
     try:
-        body = from_json(await request.body(), allow_inf_nan=False)
+        body = parse() if len(content) < LARGE else await asyncio.to_thread(parse)
     except ValueError as error:
         raise Refused(422, f"the body is no sound JSON: {error}") from None
     if not isinstance(body, dict):

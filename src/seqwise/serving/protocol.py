@@ -6,6 +6,7 @@ is the same. Models have no versions here, and the extension for binary tensors 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from itertools import chain
@@ -20,10 +21,11 @@ from starlette.responses import Response
 
 from seqwise._version import __version__
 from seqwise.errors import InputError
-from seqwise.serving.asking import deadline, read_items, read_json, valid
+from seqwise.serving.asking import LARGE, deadline, read_items, read_json, valid
 from seqwise.serving.gate import INPUTS, MODEL
 from seqwise.serving.problems import Refused
 from seqwise.serving.registry import Models, Running
+from seqwise.serving.served import Item
 from seqwise.serving.tensors import INPUT_TENSORS, OUTPUT_TENSORS, Shape
 
 NUMBERS = ("FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64")
@@ -225,11 +227,14 @@ async def _infer(models: Models, running: Running, request: Request) -> dict[str
         if one not in {tensor.name for tensor in tensors}:
             known = ", ".join(tensor.name for tensor in tensors)
             raise Refused(422, f"outputs: this model answers {known}, not {one[:60]!r}", "outputs")
-    rows = read_rows(asked, verb.input, shape, models.settings.max_inputs)
-    request.scope[INPUTS] = len(rows)
     options = {key: value for key, value in asked.parameters.items() if key in verb.options.model_fields}
-    body: Any = valid(running.requests[name][1], {"inputs": rows, **options}, served)
-    items = read_items(verb, body)
+
+    def read() -> list[Item]:
+        rows = read_rows(asked, verb.input, shape, models.settings.max_inputs)
+        return read_items(verb, valid(running.requests[name][1], {"inputs": rows, **options}, served))
+
+    items = read() if len(await request.body()) < LARGE else await asyncio.to_thread(read)
+    request.scope[INPUTS] = len(items)
     answers = await running.answers(name, items, deadline(models))
     told = {tensor.name: tensor for tensor in tensors}
     outputs = [told[one].of(answers, shape) for one in wanted]

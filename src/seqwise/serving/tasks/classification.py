@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import BaseModel, Field, create_model
 
 from seqwise.data.frames import Frames
 from seqwise.errors import ConfigurationError
@@ -64,7 +64,7 @@ class ServedClassifier(Served):
         predictor = self.predictor
         self._names = [str(name) for name in predictor.classes]
         self._reader = reader_of(predictor, predictor.features, self.settings)
-        options: Any = LabelOptions if predictor.multilabel else ClassifierOptions
+        options = _options(LabelOptions if predictor.multilabel else ClassifierOptions, self._names)
         answer: Any = LabelsAnswer if predictor.multilabel else ClassifierAnswer
         return {
             "predict": Verb(
@@ -145,3 +145,11 @@ class ServedClassifier(Served):
         elif chosen >= 0:
             label = self._names[chosen]
         return Prediction("", label, dict(zip(self._names, row.tolist(), strict=True))).to_dict()
+
+
+def _options(kind: type[BaseModel], names: list[str]) -> Any:
+    """Those of a classifier of these classes."""
+    field = kind.model_fields["priors"]
+    described: Any = {"propertyNames": {"enum": names}}
+    priors: Any = Field(default=None, description=field.description, json_schema_extra=described)
+    return create_model(kind.__name__, __base__=kind, __doc__=kind.__doc__, priors=(dict[str, float] | None, priors))

@@ -28,16 +28,10 @@ class ExplainOptions(Strict):
     )
 
 
-class OcclusionOptions(Strict):
-    """What is explained, of an exported model, which has no gradients."""
+class OcclusionOptions(ExplainOptions):
+    """What is explained of an exported model, which has no gradients."""
 
     method: Literal["occlusion"] = Field(default="occlusion", description="what leaving out a token changes")
-    target: str | None = Field(default=None, description="the class whose score is explained; null: the answer's")
-
-    @property
-    def position(self) -> None:
-        """Exported models give one answer a sequence."""
-        return None
 
 
 class TokenValue(Strict):

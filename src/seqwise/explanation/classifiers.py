@@ -1,18 +1,17 @@
 """Questions to classifiers and regressors of texts and of frames.
 
-Axis letters: K rows, T steps, N n-grams, D numbers of a step, C outputs.
+Axis letters: K rows, T steps, D numbers of a step, C outputs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from seqwise.data import Frames
 from seqwise.data.joined import join_fields
-from seqwise.errors import DataError
 from seqwise.explanation.answers import Token
 from seqwise.explanation.inputs import ChannelPieces, Pieces, frame_pieces, one_sequence, text_pieces
 from seqwise.explanation.question import Differentiable, Question, number_of
@@ -21,10 +20,6 @@ from seqwise.prediction.exported import ExportedModel
 from seqwise.prediction.predictor import Predictor
 from seqwise.prediction.regressor import RegressorPredictor
 from seqwise.text import Tokenizer
-from seqwise.text.vocabulary import UNK
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 def ask_classifier(predictor: Predictor, given: Any, target: str | None) -> Question:
@@ -99,20 +94,6 @@ def tokenizer_of(features: Any) -> Tokenizer:
     return Tokenizer(tokenizer.settings.model_copy(update={"unit": "characters"}))
 
 
-def read_places(features: Any, tokens: int) -> tuple[np.ndarray, int]:
-    """Which tokens of a text the recurrent part reads, and how many symbols, <eos> included.
-
-    Args:
-        features: of a model of texts.
-        tokens: how many the text has.
-    """
-    settings = features.pipeline.settings
-    room = settings.max_length - settings.end_mark
-    first = max(0, tokens - room) if settings.keep == "last" else 0
-    read = np.arange(first, min(tokens, first + room))
-    return read, max(1, len(read) + settings.end_mark)
-
-
 def _ask(model: Any, predictor: Any, given: Any, chosen: Callable[[Any], Any], target: str) -> Question:
     pieces = pieces_of(model, predictor.config["unit"], given)
 
@@ -121,82 +102,13 @@ def _ask(model: Any, predictor: Any, given: Any, chosen: Callable[[Any], Any], t
         examples = model.encode(Frames.concatenate(inputs) if predictor.reads_frames else inputs)
         return np.asarray(chosen(np.asarray(model.logits(examples), np.float64)))
 
-    def differentiable() -> Differentiable:
-        return _differentiable(model, pieces, given, chosen)
+    def with_gradients() -> Differentiable:
+        from seqwise.explanation.parts import differentiable
+
+        return differentiable(model, model.encode(as_inputs(given)), given, pieces, chosen)
 
     exported = isinstance(model, ExportedModel)
-    return Question(pieces.text, pieces.tokens, target, covered, None if exported else differentiable)
-
-
-def _differentiable(model: Any, pieces: Pieces, given: Any, chosen: Callable[[Tensor], Tensor]) -> Differentiable:
-    """The output as a function of what the parts of the model read: vectors or frames, and the values of the n-grams."""
-    import torch
-    from scipy.sparse import csr_matrix
-
-    from seqwise.explanation.shares import shares_of_ngrams
-    from seqwise.models.batch import Batch, Ngrams
-
-    examples, module = model.encode(as_inputs(given)), model.module
-    batch = examples.batch(np.zeros(1, np.int64)).to(module.scales.device)
-    parts = dict(module.parts.items())
-    inputs: dict[str, Tensor] = {}
-    baselines: dict[str, Tensor] = {}
-    shares: dict[str, Any] = {}  # (values, tokens): which part of a value each token gets; None: each its own
-    with torch.no_grad():
-        if "dense" in parts:
-            inputs["dense"] = batch.frames[:, 0]
-            baselines["dense"], shares["dense"] = torch.zeros_like(batch.frames[:, 0]), None
-        if "linear" in parts:
-            inputs["linear"] = batch.ngrams.values[None].to(module.scales.dtype)
-            baselines["linear"] = torch.zeros_like(inputs["linear"])
-            shares["linear"] = shares_of_ngrams(
-                model.features.ngrams,
-                pieces.text if isinstance(given, str) else given,
-                examples.ngrams.ids,
-                pieces.tokens,
-            )
-        if "recurrent" in parts:
-            part = parts["recurrent"]
-            inputs["recurrent"] = part.vectors(batch)
-            if part.embedding is None:
-                baselines["recurrent"], shares["recurrent"] = torch.zeros_like(inputs["recurrent"]), None
-            else:
-                read, steps = read_places(model.features, len(pieces.tokens))
-                if steps != batch.tokens.shape[1]:
-                    raise DataError("the places of the tokens of this text cannot be told")
-                hidden = batch.tokens.clone()
-                hidden[0, : len(read)] = UNK
-                baselines["recurrent"] = part.vectors(batch._replace(tokens=hidden))
-                own = (np.ones(len(read)), (np.arange(len(read)), read))
-                shares["recurrent"] = csr_matrix(own, shape=(steps, len(pieces.tokens)))
-    names = list(inputs)
-    nothing = Batch(None, None, None)
-
-    def output(*given: Tensor) -> Tensor:
-        rows, logits = dict(zip(names, given, strict=True)), []
-        for name, part in parts.items():
-            values = rows[name]
-            if name == "recurrent":
-                lengths = batch.lengths.expand(len(values)).contiguous()
-                logits.append(part.head(part.read(values, lengths)))
-            elif name == "dense":
-                logits.append(part(nothing._replace(frames=values[:, None])))
-            else:
-                count = values.shape[1]
-                ids = batch.ngrams.ids.repeat(len(values))
-                offsets = torch.arange(len(values), device=ids.device) * count
-                logits.append(part(nothing._replace(ngrams=Ngrams(ids, offsets, values.flatten()))))
-        together = (torch.stack(logits, dim=1) * module.scales[:, None]).sum(1) + module.shift
-        return chosen(together)
-
-    def spread(values: Sequence[np.ndarray]) -> np.ndarray:
-        total = np.zeros(len(pieces.tokens))
-        for name, of in zip(names, values, strict=True):
-            share = shares[name]
-            total += of if share is None else of @ share
-        return total
-
-    return Differentiable(output, tuple(inputs.values()), tuple(baselines.values()), spread)
+    return Question(pieces.text, pieces.tokens, target, covered, None if exported else with_gradients)
 
 
 def _answer(predictor: Predictor, probabilities: np.ndarray) -> int:

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from seqwise.errors import ConfigurationError
 from seqwise.explanation.answers import LayerStates, StateTrace, Token
-from seqwise.explanation.classifiers import as_inputs, joined, read_places
+from seqwise.explanation.classifiers import as_inputs, joined
 from seqwise.explanation.classifiers import pieces_of as pieces_of_classifier
 from seqwise.explanation.language import read
+from seqwise.explanation.parts import read_places
 from seqwise.explanation.taggers import encode, pieces_of
 from seqwise.layers import Recurrent, trace_layers
 from seqwise.layers.tracing import LayerTrace

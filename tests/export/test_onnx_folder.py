@@ -17,8 +17,10 @@ pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 import onnx
 
 from seqwise.errors import ConfigurationError, DeviceError, FileError, MissingExtraError, ModelFolderError
+from seqwise.estimators import SequenceRegressor
 from seqwise.export.onnx_export import export_onnx
 from seqwise.prediction import Predictor, add_piece, is_exported, read_folder, restore
+from seqwise.prediction.regressor import RegressorPredictor
 from tolerances import assert_close
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "prediction"))
@@ -114,6 +116,14 @@ def test_labels_of_which_a_text_has_several(tmp_path):
     ours, theirs = (Predictor.load(tmp_path / name) for name in ("model", "exported"))
     assert theirs.multilabel
     assert theirs.predict(TEXTS) == ours.predict(TEXTS)
+
+
+def test_a_regressor_answers_in_the_units_of_its_targets(tmp_path):
+    texts, stars = ["good", "fine", "poor", "bad"] * 8, [9.0, 8.0, 3.0, 1.0] * 8
+    SequenceRegressor(hidden_size=4, embedding_size=4, epochs=1).fit(texts, stars).save(tmp_path / "model")
+    export_onnx(tmp_path / "model", tmp_path / "exported")
+    ours, theirs = (RegressorPredictor.load(tmp_path / name).predict(texts[:5]) for name in ("model", "exported"))
+    assert_close(torch.from_numpy(theirs).float(), torch.from_numpy(ours).float())
 
 
 def test_the_folder_is_sealed_and_holds_no_weights(pair):

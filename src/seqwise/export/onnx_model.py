@@ -39,6 +39,8 @@ def build_model(content: FolderContent, saved: Any, opset: int) -> ModelProto:
         ConfigurationError: such a model cannot be exported; says what it is.
     """
     estimator = content.config["estimator"]
+    if opset > (known := onnx.defs.onnx_opset_version()):
+        raise ConfigurationError(f"the installed onnx {onnx.__version__} knows opsets up to {known}, not {opset}")
     if estimator not in GRAPHS:
         raise ConfigurationError(
             f"{content.path} holds a {estimator}, which cannot be exported to ONNX; there is an export of "

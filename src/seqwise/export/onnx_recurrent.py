@@ -101,6 +101,10 @@ def add_recurrent(
             number += 1
         if operator is not None:
             x, of_layer = _add_operator(graph, operator, program, x, steps, own, weights, hidden)
+            if states is not None:  # without a step the state stays; the operators make it zero
+                ran = graph.add("Unsqueeze", graph.add("Greater", steps.lengths, graph.integers(0)), graph.integers(1))
+                pairs = [zip(after, before, strict=True) for after, before in zip(of_layer, own, strict=True)]
+                of_layer = [[graph.add("Where", ran, after, before) for after, before in pair] for pair in pairs]
         else:
             parts, of_layer = [], []
             for direction, arrays in enumerate(weights):

@@ -39,6 +39,7 @@ _COMMAND = re.compile(r"^(seqwise (?:predict|score|generate|evaluate|serve) )('(
 _LOADED = re.compile(r"(\.load\()(['\"])(.*?)\2(\))")
 _TRAINED = re.compile(r"(Trained on `)([^`]*)(`)")
 _FRONT = re.compile(r"\A---\n.*?\n---\n+", re.DOTALL)
+_FETCHED = re.compile(r"```sh\nseqwise pull [^\n]*\n```\n+")
 
 
 def hub_card(
@@ -54,12 +55,12 @@ def hub_card(
         license_: identifier of a licence as the hub knows them; None: the card states none.
     """
     name = repository.split("/")[1]
-    text = _FRONT.sub("", card) or f"# {name}\n\nA model made with Seqwise.\n"
+    text = _FETCHED.sub("", _FRONT.sub("", card)) or f"# {name}\n\nA model made with Seqwise.\n"
     text = _COMMAND.sub(lambda match: match[1] + name, text)
     text = _LOADED.sub(lambda match: f"{match[1]}{name!r}{match[4]}", text)
     text = _TRAINED.sub(lambda match: match[1] + _last(match[2]) + match[3], text)
     title, _, rest = text.partition("\n")
-    fetched = f"```sh\npip install seqwise\nseqwise pull {repository} {name}\n```"
+    fetched = f"```sh\nseqwise pull {repository} {name}\n```"
     return f"---\n{_front_matter(repository, config, metrics, license_)}\n---\n\n{title}\n\n{fetched}\n{rest}"
 
 

@@ -6,11 +6,10 @@ import asyncio
 import base64
 import binascii
 import contextlib
-import logging
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import FastAPI, Request, WebSocket
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from pydantic_core import from_json, to_json
 from starlette.responses import Response
 from starlette.websockets import WebSocketDisconnect, WebSocketState
@@ -22,8 +21,7 @@ from seqwise.serving.registry import Models
 from seqwise.serving.served import MODEL, Strict
 from seqwise.serving.session_workers import Workers
 from seqwise.serving.sessions import GONE, ID, Session, Sessions
-
-log = logging.getLogger("seqwise.serving")
+from seqwise.serving.streams import steps_of
 
 MEDIA_TYPE = "application/octet-stream"
 SUBPROTOCOL = "seqwise"
@@ -42,9 +40,7 @@ class SessionRequest(Strict):
 class StepRequest(Strict):
     """One step or several."""
 
-    input: Any = Field(
-        default=None, description="a token, a piece of text, or a frame of numbers; see streams of the model"
-    )
+    input: Any = Field(default=None, description="a token, a piece of text, or a frame of numbers, as the model reads")
     inputs: list[Any] | None = Field(
         default=None, min_length=1, description="several, instead of it: all or none is read"
     )
@@ -52,6 +48,8 @@ class StepRequest(Strict):
 
 class SessionAnswer(Strict):
     """Where a session is, and beside these fields the answer after its last step, as its task has it."""
+
+    model_config = ConfigDict(extra="allow")
 
     session: str = Field(description="the id, which nobody can guess")
     model: str
@@ -72,6 +70,41 @@ PROBLEMS: Any = {
 }
 
 
+class Route(NamedTuple):
+    """One of the paths.
+
+    Attributes:
+        method: of HTTP.
+        path: below /sessions.
+        handler: answers it.
+        status: of success.
+        summary: one line.
+        content: of the answer, by media type; None where there is none.
+        body: what a request has; None where it has none.
+        example: of such a body.
+    """
+
+    method: str
+    path: str
+    handler: Any
+    status: int
+    summary: str
+    content: Any
+    body: type[Strict] | None = None
+    example: Any = None
+
+    def described(self) -> dict[str, Any]:
+        """What the API's description has of the request."""
+        found: dict[str, Any] = {}
+        if self.path:
+            schema = {"type": "string", "pattern": f"^{ID.pattern}$"}
+            found["parameters"] = [{"name": "session", "in": "path", "required": True, "schema": schema}]
+        if self.body is not None:
+            content = {"schema": self.body.model_json_schema(), "example": self.example}
+            found["requestBody"] = {"required": True, "content": {"application/json": content}}
+        return found
+
+
 def add_sessions(app: FastAPI, models: Models) -> SessionRoutes:
     """Add /sessions and what is below it.
 
@@ -80,30 +113,25 @@ def add_sessions(app: FastAPI, models: Models) -> SessionRoutes:
     """
     workers = Workers(models.settings)
     routes = SessionRoutes(Sessions(models, workers.own), workers)
-    one: dict[str, Any] = {"name": "session", "in": "path", "required": True}
-    one["schema"] = {"type": "string", "pattern": f"^{ID.pattern}$"}
-    table: list[tuple[str, str, Any, int, str, Any, type[Strict] | None]] = [
-        ("POST", "", routes.open, 201, "Begin a sequence that comes step by step", TOLD, SessionRequest),
-        ("GET", ONE, routes.show, 200, "Where a session is, and its last answer", TOLD, None),
-        ("DELETE", ONE, routes.end, 204, "Forget a session", None, None),
-        ("POST", f"{ONE}/step", routes.step, 200, "Read on, and answer", TOLD, StepRequest),
-        ("GET", f"{ONE}/state", routes.export, 200, "The state, for POST /sessions anywhere", {MEDIA_TYPE: {}}, None),
+    example = _example(models)
+    table = [
+        Route("POST", "", routes.open, 201, "Begin a sequence that comes step by step", TOLD, SessionRequest, {}),
+        Route("GET", ONE, routes.show, 200, "Where a session is, and its last answer", TOLD),
+        Route("DELETE", ONE, routes.end, 204, "Forget a session", None),
+        Route("POST", f"{ONE}/step", routes.step, 200, "Read on, and answer", TOLD, StepRequest, example),
+        Route("GET", f"{ONE}/state", routes.export, 200, "The state of a session as bytes", {MEDIA_TYPE: {}}),
     ]
-    for method, path, handler, status, summary, content, body in table:
-        extra: dict[str, Any] = {"parameters": [one]} if path else {}
-        if body is not None:
-            schema = {"schema": body.model_json_schema()}
-            extra["requestBody"] = {"required": True, "content": {"application/json": schema}}
-        success = {"description": summary, **({} if content is None else {"content": content})}
+    for route in table:
+        success = {"description": route.summary, **({} if route.content is None else {"content": route.content})}
         app.add_api_route(
-            f"/sessions{path}",
-            handler,
-            methods=[method],
-            status_code=status,
+            f"/sessions{route.path}",
+            route.handler,
+            methods=[route.method],
+            status_code=route.status,
             tags=["sessions"],
-            summary=summary,
-            responses={status: success, **PROBLEMS},
-            openapi_extra=extra,
+            summary=route.summary,
+            responses={route.status: success, **PROBLEMS},
+            openapi_extra=route.described(),
         )
     app.add_api_websocket_route(f"/sessions{ONE}/stream", routes.stream)
     return routes
@@ -127,7 +155,7 @@ class SessionRoutes:
         await self._workers.close()
 
     async def open(self, request: Request) -> Response:
-        """POST /sessions."""
+        """Begin a session: a sequence whose state the server keeps, from its beginning or from an exported state."""
         running, body = await read_body(self._models, request)
         asked: SessionRequest = valid(SessionRequest, body, running.served)
         content = None if asked.state is None else _decoded(asked.state)
@@ -135,20 +163,20 @@ class SessionRoutes:
         return _json(session.to_dict(), 201, {"Location": f"/sessions/{session.key}"})
 
     async def show(self, request: Request) -> Response:
-        """GET /sessions/ID."""
+        """Tell how many symbols or frames have been read, and the last answer."""
         if (answered := await self._elsewhere(request)) is not None:
             return answered
         return _json(self._session(request).to_dict())
 
     async def end(self, request: Request) -> Response:
-        """DELETE /sessions/ID."""
+        """Forget a session; its memory is free at once."""
         if (answered := await self._elsewhere(request)) is not None:
             return answered
         self._sessions.end(self._session(request), "deleted")
         return Response(status_code=204)
 
     async def step(self, request: Request) -> Response:
-        """POST /sessions/ID/step."""
+        """Read a step or several, and answer as for the whole sequence up to there."""
         if (answered := await self._elsewhere(request)) is not None:
             return answered
         session = self._session(request)
@@ -159,7 +187,7 @@ class SessionRoutes:
         return _json(await self._answer(session, body))
 
     async def export(self, request: Request) -> Response:
-        """GET /sessions/ID/state."""
+        """The state as bytes: POST /sessions of any server with the same model goes on from it."""
         if (answered := await self._elsewhere(request)) is not None:
             return answered
         session = self._session(request)
@@ -238,6 +266,12 @@ class SessionRoutes:
         """The answer of the process that has the session, where that is another one."""
         other = self._workers.of(_key(request))
         return None if other is None else await self._workers.forward(request, other)
+
+
+def _example(models: Models) -> dict[str, Any]:
+    """A step of the first model that has such."""
+    first = next((one.served for one in models.values() if one.served.opens_streams), None)
+    return {"input": "good" if first is None else steps_of(first).example}
 
 
 def _key(connection: Request | WebSocket) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import re
 import secrets
 from collections import OrderedDict
@@ -22,8 +21,6 @@ from seqwise.serving.problems import Refused
 from seqwise.serving.registry import Models
 from seqwise.serving.served import Served
 from seqwise.serving.streams import Steps, steps_of
-
-log = logging.getLogger("seqwise.serving")
 
 THREADS = 4
 ID = re.compile(r"(0|[1-9][0-9]{0,2})-[A-Za-z0-9_-]{24}")

@@ -23,6 +23,7 @@ from seqwise.text.vocabulary import SPECIAL_TOKENS, UNK
 EXAMPLE = "a text of yours"
 SHOWN = 6  # symbols of an example
 LEAST = 3  # steps of an example
+TELLING = 4  # letters from which a frequent word says something
 COMMON = 200  # most frequent symbols among which those of an example are
 SLOWEST, FASTEST = 1e-3, 1e9  # steps a second
 LARGEST = 1e15  # of a number: its square, and sums of many of them, are numbers of 32 bits
@@ -300,8 +301,12 @@ def sized(sequence: Any) -> tuple[Any, int]:
 def example_text(pipeline: TextPipeline) -> str:
     """A text of frequent symbols."""
     known = pipeline.vocabulary.tokens[len(SPECIAL_TOKENS) :]
-    tokens = [token for token in known[:COMMON] if token.replace("▁", "").isalpha()][:SHOWN] or known[:SHOWN]
-    if pipeline.settings.unit in ("characters", "bpe", "unigram"):
+    common = [token for token in known[:COMMON] if token.replace("▁", "").isalpha()]
+    if pipeline.settings.unit == "characters":
+        return "".join(common[:SHOWN] or known[:SHOWN])
+    telling = [token for token in common if len(token) >= TELLING]
+    tokens = (telling if len(telling) >= SHOWN else common or known)[:SHOWN]
+    if pipeline.settings.unit in ("bpe", "unigram"):
         return "".join(tokens).replace("▁", " ").strip()
     return " ".join(tokens)
 

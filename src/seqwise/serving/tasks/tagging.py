@@ -14,7 +14,7 @@ from seqwise.prediction.tagger import TaggerPredictor
 from seqwise.serving.served import Item, NoOptions, Served, Strict, Verb
 from seqwise.serving.settings import ServerSettings
 from seqwise.serving.tasks.explained import explain_verbs
-from seqwise.serving.tasks.inputs import SHOWN, Reader, TextReader, finite, frame_reader, together
+from seqwise.serving.tasks.inputs import COMMON, SHOWN, TELLING, Reader, TextReader, finite, frame_reader, together
 from seqwise.text.vocabulary import SPECIAL_TOKENS
 
 
@@ -73,7 +73,9 @@ class WordReader(TextReader):
     def example(self) -> dict[str, Any]:
         """Frequent words, in the form in which the model knows them."""
         known = self._features.words.tokens[len(SPECIAL_TOKENS) :]
-        return {"text": " ".join([word for word in known if word.isalpha()][:SHOWN] or known[:SHOWN])}
+        common = [word for word in known[:COMMON] if word.isalpha()]
+        telling = [word for word in common if len(word) >= TELLING]
+        return {"text": " ".join((telling if len(telling) >= SHOWN else common or known)[:SHOWN])}
 
     def unknown(self, values: Sequence[Any]) -> tuple[int, int]:
         """See `Reader`."""

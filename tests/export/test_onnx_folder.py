@@ -120,7 +120,8 @@ def test_labels_of_which_a_text_has_several(tmp_path):
 
 def test_a_regressor_answers_in_the_units_of_its_targets(tmp_path):
     texts, stars = ["good", "fine", "poor", "bad"] * 8, [9.0, 8.0, 3.0, 1.0] * 8
-    SequenceRegressor(hidden_size=4, embedding_size=4, epochs=1).fit(texts, stars).save(tmp_path / "model")
+    small = {"model": {"hidden_size": 4, "embedding_size": 4}, "training": {"epochs": 1}}
+    SequenceRegressor(**small).fit(texts, stars).save(tmp_path / "model")
     export_onnx(tmp_path / "model", tmp_path / "exported")
     ours, theirs = (RegressorPredictor.load(tmp_path / name).predict(texts[:5]) for name in ("model", "exported"))
     assert_close(torch.from_numpy(theirs).float(), torch.from_numpy(ours).float())

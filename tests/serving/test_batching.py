@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from saved_toy import save_toy
+from seqwise.prediction import Predictor
 from seqwise.serving.batching import SLACK, SPREAD, Batcher, BatchFigures, choose_batch
 from seqwise.serving.problems import Refused
 from seqwise.serving.served import Item
@@ -405,3 +409,24 @@ def test_the_oldest_is_in_every_batch_and_padding_is_bounded(lengths: list[int],
         if low <= lengths[0] <= SPREAD * low + SLACK
     ]
     assert len(numbers) == min(most, max(others))
+
+
+def test_who_shares_a_batch_has_no_influence_on_an_answer(tmp_path: Path) -> None:
+    save_toy(tmp_path, num_layers=2)
+    predictor = Predictor.load(tmp_path, "cpu", packed=True)
+    texts = [" ".join(["the cat sat", "a dog ran", "yes", "no 🙂"][k % 4] for k in range(n)) for n in range(1, 60)]
+    alone = np.concatenate([predictor.predict_proba([text]) for text in texts])
+
+    async def scenario() -> None:
+        def function(items: list[Item]) -> list[Any]:
+            return list(predictor.predict_proba([of.value for of in items]))
+
+        sizes: list[int] = []
+        batcher = Batcher({"predict": function}, settings(max_batch=16, max_queue=99), lambda f: sizes.append(f.size))
+        items = [item(text, len(text)) for text in texts]
+        together = await asyncio.gather(*(batcher.submit("predict", of, FAR) for of in items))
+        np.testing.assert_allclose(np.stack(together), alone, rtol=1e-5)
+        assert max(sizes) > 1
+        await batcher.close()
+
+    run(scenario)

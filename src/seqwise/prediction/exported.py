@@ -74,7 +74,6 @@ class ExportedModel:
 
     def __init__(self, content: FolderContent) -> None:
         assert content.graph is not None
-        self._path = content.path
         self.network = Network(content.graph, str(content.path / GRAPH))
 
     @property
@@ -85,7 +84,7 @@ class ExportedModel:
             ConfigurationError: always; says what to use in its place.
         """
         raise ConfigurationError(
-            f"{self._path} holds an exported model, which answers and does nothing else: use the folder it was made from"
+            "an exported model answers and does nothing else: use the folder that it was made from"
         )
 
 

@@ -14,6 +14,7 @@ from onnx_runs import normal_
 
 from seqwise.export.onnx_classifier import classifier_graph
 from seqwise.export.onnx_graph import model_of
+from seqwise.export.onnx_integers import quantised
 from seqwise.models import Batch, ModelSettings, Ngrams, SequenceModel
 from seqwise.prediction.exported import Network
 from tolerances import assert_close
@@ -143,3 +144,34 @@ def test_metadata_are_json():
     model = model_of(classifier_graph(module_of(), 17), "1.2", {"seqwise.labels": json.dumps({"classes": ["é"]})})
     assert model.producer_version == "1.2"
     assert json.loads(model.metadata_props[0].value) == {"classes": ["é"]}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"cell": "lstm", "num_layers": 2},
+        {"cell": "gru"},
+        {"cell": "lstm_peephole"},
+        {"architecture": "recurrent", "encoder": "transformer", "heads": 2},
+        {"architecture": "linear"},
+    ],
+    ids=lambda settings: " ".join(map(str, settings.values())),
+)
+def test_whole_numbers_run_whatever_the_parts_are(settings):
+    module = module_of(**{"embedding_size": 32, "hidden_size": 32, **settings})
+    exact = model_of(classifier_graph(module, 17), "0", {}).SerializeToString()
+    given, _ = batch_of(module, 5, 7)
+    ours, theirs = (Network(model, "the model")(given)[0] for model in (exact, quantised(exact)))
+    assert 0 < np.abs(ours - theirs).max() < 0.1 * np.abs(ours).max()
+
+
+def test_the_reference_of_onnx_agrees_with_onnxruntime():
+    from onnx.reference import ReferenceEvaluator
+
+    for settings in ({"cell": "gru"}, {"encoder": "transformer", "heads": 2, "architecture": "recurrent"}):
+        module = module_of(**settings)
+        given, read = batch_of(module, 1, 7)
+        with torch.no_grad():
+            expected = module(read)
+        (found,) = ReferenceEvaluator(model_of(classifier_graph(module, 17), "0", {})).run(None, given)
+        assert_close(torch.from_numpy(found), expected)

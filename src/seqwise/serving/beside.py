@@ -46,14 +46,16 @@ class Beside:
         if self._under_way >= self._most:
             raise _too_much()
         loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self.threads, function, *arguments)
+        computing = self.threads.submit(function, *arguments)
         self._under_way += 1
-        future.add_done_callback(self._ended)
-        done, _ = await asyncio.wait([future], timeout=max(0.0, deadline - loop.time()))
-        if not done:
-            future.cancel()  # if it has not begun
-            raise Refused(504, "there was no answer in time")
-        return future.result()
+        computing.add_done_callback(lambda _: _tell(loop, self._ended))
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await asyncio.wrap_future(computing)
+        except TimeoutError:
+            raise Refused(504, "there was no answer in time") from None
+        finally:
+            computing.cancel()  # if it has not begun, and nobody waits any more
 
     def draw(self, begin: Callable[[], Drawing], deadline: float) -> Pieces:
         """Begin to draw a sequence.
@@ -67,9 +69,10 @@ class Beside:
         """
         if self._drawn >= self._most_drawn:
             raise _too_much()
-        pieces = Pieces(asyncio.get_running_loop(), deadline)
+        loop = asyncio.get_running_loop()
+        pieces = Pieces(loop, deadline)
         self._drawn += 1
-        asyncio.wrap_future(self._drawing.submit(pieces.draw, begin)).add_done_callback(self._drawn_out)
+        self._drawing.submit(pieces.draw, begin).add_done_callback(lambda _: _tell(loop, self._drawn_out))
         return pieces
 
     def close(self) -> None:
@@ -77,10 +80,10 @@ class Beside:
         for threads in (self.threads, self._drawing):
             threads.shutdown(wait=False, cancel_futures=True)
 
-    def _ended(self, _: Any) -> None:
+    def _ended(self) -> None:
         self._under_way -= 1
 
-    def _drawn_out(self, _: Any) -> None:
+    def _drawn_out(self) -> None:
         self._drawn -= 1
 
 
@@ -134,10 +137,17 @@ class Pieces:
             self._tell(error)
 
     def _tell(self, what: dict[str, Any] | Exception | None) -> None:
-        try:
-            self._loop.call_soon_threadsafe(self._told.put_nowait, what)
-        except RuntimeError:  # the loop has been closed: the server has stopped
+        if not _tell(self._loop, self._told.put_nowait, what):
             self._left.set()
+
+
+def _tell(loop: asyncio.AbstractEventLoop, function: Callable[..., Any], *arguments: Any) -> bool:
+    """Let the event loop call a function; whether it still runs."""
+    try:
+        loop.call_soon_threadsafe(function, *arguments)
+    except RuntimeError:  # it has been closed: the server has stopped
+        return False
+    return True
 
 
 def _too_much() -> Refused:

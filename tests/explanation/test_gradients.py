@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from seqwise.cells import LIBRARY, cell, sigmoid, tanh
-from seqwise.explanation.gradients import TOLERANCE, gradient_x_input, integrated_gradients
+from seqwise.explanation.gradients import MOST_READ, TOLERANCE, gradient_x_input, integrated_gradients
 from seqwise.layers import Recurrent
 from tolerances import assert_close
 
@@ -99,6 +99,12 @@ def test_the_number_of_steps_has_a_limit():
     jumps = lambda x: torch.sign(torch.sin(300 * x[:, 0])) * x[:, 0]  # noqa: E731
     found = integrated_gradients(jumps, (torch.ones(1, 1),), (torch.zeros(1, 1),), most_steps=64)
     assert found.steps <= 64
+
+
+def test_a_long_input_costs_no_more_than_so_many_steps_in_all():
+    jumps = lambda x: torch.sign(torch.sin(300 * x[:, 0, 0])) * x[:, 0, 0]  # noqa: E731
+    x = torch.ones(1, 2**15, 1)
+    assert integrated_gradients(jumps, (x,), (torch.zeros_like(x),)).steps <= MOST_READ // 2**15
 
 
 def test_an_output_that_ignores_an_input_gives_it_nothing():

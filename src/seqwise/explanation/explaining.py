@@ -41,7 +41,7 @@ def explain(
         target: class, label, tag, symbol or name of a number; None is the model's own answer.
         position: number of the token, from 0: whose tag is asked about (None: of the first that is not "O"), or which symbol
             is to come, given those before it (None: the one after the text).
-        most_steps: gradients at the most; None are 1024.
+        most_steps: gradients at the most; None are 1024, or fewer of inputs of more than 2,048 steps.
 
     Raises:
         ConfigurationError: there is no such method or target, or the model has no gradients.
@@ -64,16 +64,14 @@ def explain(
         raise ConfigurationError(f"the model has no gradients, which {method} needs: take the method occlusion")
     import torch
 
-    from seqwise.explanation.gradients import MOST_STEPS, gradient_x_input, integrated_gradients
+    from seqwise.explanation.gradients import gradient_x_input, integrated_gradients
 
     with torch.inference_mode(False):
         asked = question.differentiable()
         if method == "gradient_x_input":
             values, output = gradient_x_input(asked.output, asked.inputs)
             return Explanation(values=asked.spread(values), output=output, steps=1, **common)
-        found = integrated_gradients(
-            asked.output, asked.inputs, asked.baselines, most_steps=MOST_STEPS if most_steps is None else most_steps
-        )
+        found = integrated_gradients(asked.output, asked.inputs, asked.baselines, most_steps=most_steps)
     values_of_tokens = asked.spread(found.values)
     return Explanation(
         values=values_of_tokens,

@@ -24,7 +24,8 @@ Output = Callable[..., Tensor]
 TOLERANCE = 0.01  # of the change of the output that the values may miss
 LEAST_CHANGE = 1.0  # a smaller change is taken for this one: nobody reads a hundredth of a log-odds
 FIRST_PARTS, NODES = 4, 4
-MOST_STEPS = 1024
+FEWEST_STEPS, MOST_STEPS = FIRST_PARTS * NODES, 1024
+MOST_READ = 2**21  # steps of inputs times gradients: what a long recording may cost
 TOGETHER = 2**15  # steps of all rows that are read side by side
 
 
@@ -64,7 +65,7 @@ def integrated_gradients(
     baselines: Inputs,
     *,
     tolerance: float = TOLERANCE,
-    most_steps: int = MOST_STEPS,
+    most_steps: int | None = None,
 ) -> Integrated:
     """Attribute the change of an output on the straight path from baselines to inputs (Sundararajan et al. 2017).
 
@@ -78,11 +79,14 @@ def integrated_gradients(
         inputs: see `Inputs`.
         baselines: of the same shapes.
         tolerance: the gaps of all parts together may be this share of the change of the output.
-        most_steps: gradients at the most; the gap may then be larger.
+        most_steps: gradients at the most, though the gap may then be larger; None are 1024, or fewer of inputs of more than
+            2,048 steps, but at least 16.
 
     Returns:
         See `Integrated`.
     """
+    if most_steps is None:
+        most_steps = min(MOST_STEPS, max(FEWEST_STEPS, MOST_READ // _steps(inputs)))
     edges = np.linspace(0, 1, min(FIRST_PARTS, max(1, most_steps // NODES)) + 1).tolist()
     heights = _heights(output, inputs, baselines, edges)
     allowed = tolerance * max(abs(heights[-1] - heights[0]), LEAST_CHANGE)
@@ -161,4 +165,9 @@ def _between(inputs: Inputs, baselines: Inputs, points: Sequence[float]) -> list
 
 
 def _rows(inputs: Inputs) -> int:
-    return max(1, TOGETHER // max([1, *(x.shape[1] for x in inputs)]))
+    return max(1, TOGETHER // _steps(inputs))
+
+
+def _steps(inputs: Inputs) -> int:
+    """Steps or numbers of the longest input."""
+    return max([1, *(x.shape[1] for x in inputs)])

@@ -92,7 +92,7 @@ def test_the_api_can_be_tried_where_it_is_described(open_page, server):
     place.get_by_role("button", name="Send").click()
 
     expect(place.get_by_role("status")).to_contain_text("200")
-    expect(place.get_by_role("region", name="Answer", exact=True)).to_contain_text('"label"')
+    expect(place.get_by_role("region", name="What came back")).to_contain_text('"label"')
 
 
 @pytest.mark.parametrize("model", MODELS)

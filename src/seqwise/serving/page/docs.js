@@ -6,8 +6,10 @@ import { button, el, field } from "./dom.js";
 import { table } from "./spans.js";
 
 const METHODS = ["get", "post", "put", "delete"];
-const place = Object.fromEntries(["notice", "title", "version", "operations", "key-place"].map((id) => [id, document.getElementById(id)]));
+const place = Object.fromEntries(["chooser", "key-place", "model", "notice", "operations", "version"].map((id) => [id, document.getElementById(id)]));
 let description = null;
+let models = [];
+let chosen = "";
 
 function resolved(schema) {
   let of = schema ?? {};
@@ -42,28 +44,51 @@ function boundsOf(schema) {
   return said.length ? ` (${said.join(", ")})` : "";
 }
 
-function fieldsOf(schema, caption) {
+/** The objects that a schema leaves open, with the names under which the description has them. */
+function leavesOf(schema, name = "") {
+  const own = schema?.$ref?.split("/").at(-1) ?? name;
   const of = resolved(schema);
   const variants = of.anyOf ?? of.oneOf;
-  if (variants) return variants.map((variant, i) => fieldsOf(variant, `${caption} ${i + 1}`));
-  const rows = Object.entries(of.properties ?? {}).map(([name, part]) => [
-    el("code", {}, name + ((of.required ?? []).includes(name) ? "" : "?")),
-    kindOf(part),
-    `${part.description ?? resolved(part).description ?? ""}${boundsOf(part)}`,
-  ]);
-  return rows.length ? table(of.title ? `${caption}: ${of.title}` : caption, ["Field", "Type", "Meaning"], rows) : null;
+  return variants ? variants.flatMap((variant) => leavesOf(variant, own)) : [{ name: own, schema: of }];
+}
+
+/** Those of one model: what belongs to a model is named "MODEL.something". */
+function leavesOfModel(schema) {
+  const leaves = leavesOf(schema);
+  const named = (leaf) => models.some((model) => leaf.name.startsWith(`${model}.`));
+  return leaves.filter((leaf) => !named(leaf) || leaf.name.startsWith(`${chosen}.`));
+}
+
+/** What must be there comes first; the model's name, which is the same everywhere, last. */
+function rank(schema, name) {
+  return name === "model" ? 2 : (schema.required ?? []).includes(name) ? 0 : 1;
+}
+
+function fieldsOf(schema, caption) {
+  return leavesOfModel(schema).flatMap(({ schema: of }) => {
+    const rows = Object.entries(of.properties ?? {})
+      .sort(([a], [b]) => rank(of, a) - rank(of, b))
+      .map(([name, part]) => [
+        el("code", {}, name + ((of.required ?? []).includes(name) ? "" : "?")),
+        kindOf(part),
+        `${part.description ?? resolved(part).description ?? ""}${boundsOf(part)}`,
+      ]);
+    return rows.length ? [table(caption, ["Field", "Type", "Meaning"], rows)] : [];
+  });
 }
 
 function examplesOf(content) {
   const named = Object.entries(content.examples ?? {}).map(([name, of]) => [of.summary ?? name, of.value]);
-  const schema = resolved(content.schema);
-  if (named.length) return named;
+  if (named.length) {
+    const own = named.filter(([, value]) => value?.model === chosen);
+    return own.length ? own : named;
+  }
   if (content.example !== undefined) return [["example", content.example]];
-  return (schema.examples ?? []).map((value, i) => [`example ${i + 1}`, value]);
+  return (resolved(content.schema).examples ?? []).map((value, i) => [`example ${i + 1}`, value]);
 }
 
 function trial(method, path, body, parameters) {
-  const answer = el("pre", { tabindex: "0", hidden: true, "aria-label": "Answer", role: "region" });
+  const answer = el("pre", { tabindex: "0", hidden: true, "aria-label": `What came back: ${method.toUpperCase()} ${path}`, role: "region" });
   const said = el("p", { class: "status", role: "status" });
   const wrong = el("div", { role: "alert" });
   const examples = body ? examplesOf(body) : [];
@@ -115,20 +140,22 @@ function operationOf(path, method, operation) {
   const answers = Object.entries(operation.responses ?? {});
   const good = answers.find(([status]) => status.startsWith("2"));
   const answer = good?.[1].content?.["application/json"]?.schema;
+  if (body && !leavesOfModel(body.schema).length) return null; // other models are asked this
+  const said = `${method.toUpperCase()} ${path}`;
+  const answered = answer ? fieldsOf(answer, `Answer: ${said}`) : [];
   return el(
     "section",
     { class: "card operation" },
     el("h2", {}, el("span", { class: `method ${method}` }, method.toUpperCase()), " ", el("code", {}, path)),
     (operation.description || operation.summary) && el("p", {}, operation.description || operation.summary),
-    body && fieldsOf(body.schema, "Request"),
-    answer && el("details", {}, el("summary", {}, "Answer"), fieldsOf(answer, "Answer") ?? el("p", { class: "hint" }, kindOf(answer))),
-    answers.length > 1 &&
-      el(
-        "p",
-        { class: "hint" },
-        "Answers: ",
-        answers.map(([status, of]) => `${status}${of.description ? ` ${of.description}` : ""}`).join("; "),
-      ),
+    body && fieldsOf(body.schema, `Request: ${said}`),
+    el(
+      "details",
+      {},
+      el("summary", {}, "Answers"),
+      answer && (answered.length ? answered : el("p", { class: "hint" }, kindOf(answer))),
+      table(`Status codes: ${said}`, ["Status", "Meaning"], answers.map(([status, of]) => [el("code", {}, status), (of.description ?? "").replaceAll("`", "")])),
+    ),
     trial(method, path, body, operation.parameters ?? []),
   );
 }
@@ -152,10 +179,24 @@ async function load() {
     else place.notice.replaceChildren(problemBox(problem, load));
     return;
   }
+  models = (await ask("models")).models.map((of) => of.name);
+  chosen = models.includes(chosen) ? chosen : models[0];
   place.version.textContent = `version ${description.info.version}`;
-  place.operations.replaceChildren(
-    ...Object.entries(description.paths).flatMap(([path, of]) => METHODS.filter((method) => of[method]).map((method) => operationOf(path, method, of[method]))),
-  );
+  place.model.replaceChildren(...models.map((name) => el("option", { value: name }, name)));
+  place.chooser.hidden = models.length < 2;
+  show();
 }
+
+function show() {
+  const all = Object.entries(description.paths).flatMap(([path, of]) =>
+    METHODS.filter((method) => of[method]).map((method) => operationOf(path, method, of[method])),
+  );
+  place.operations.replaceChildren(...all.filter(Boolean));
+}
+
+place.model.addEventListener("change", () => {
+  chosen = place.model.value;
+  show();
+});
 
 load();

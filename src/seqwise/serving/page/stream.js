@@ -19,6 +19,7 @@ export function streamView(model, memory) {
   const rows = el("tbody");
   const counted = el("span", { class: "count" }, "0 steps");
   const frames = ["frames", "series", "sound"].includes(kindOf(model));
+  const sure = !["regress", "forecast", "transcribe"].includes(model.task); // whether an answer has a probability
   let session = null;
   let stopped = false;
   let busy = false;
@@ -92,7 +93,7 @@ export function streamView(model, memory) {
     steps = answer.steps ?? steps + 1;
     counted.textContent = `${steps} step${steps === 1 ? "" : "s"}`;
     const said = summary(answer);
-    rows.prepend(el("tr", {}, el("td", {}, String(steps)), el("td", { class: "piece", dir: "auto" }, cut(piece.shown)), el("td", { dir: "auto" }, said.name), el("td", { class: "number" }, said.value)));
+    rows.prepend(el("tr", {}, el("td", {}, String(steps)), el("td", { class: "piece", dir: "auto" }, cut(piece.shown)), el("td", { dir: "auto" }, said.name), sure && el("td", { class: "number" }, said.value)));
     while (rows.children.length > MOST_ROWS) rows.lastElementChild.remove();
     label.replaceChildren(
       said.next ? el("span", { class: "sure" }, "next") : "",
@@ -183,7 +184,7 @@ export function streamView(model, memory) {
             "table",
             {},
             el("caption", { class: "unseen" }, "Steps, the newest first"),
-            el("thead", {}, el("tr", {}, ["Step", "Given", "Answer"].map((name) => el("th", { scope: "col" }, name)), el("th", { scope: "col", class: "number" }, "Value"))),
+            el("thead", {}, el("tr", {}, ["Step", "Given", "Answer"].map((name) => el("th", { scope: "col" }, name)), sure && el("th", { scope: "col", class: "number" }, "Probability"))),
             rows,
           ),
         ),

@@ -16,16 +16,19 @@ import numpy as np
 from seqwise.kernels.cpu import compiler, products
 from seqwise.kernels.cpu.elementwise import Block, Fields, for_blocks
 from seqwise.kernels.cpu.target import Target, host
-from seqwise.kernels.cpu.vector import I64, VOID, Kind, Writer, new_module
+from seqwise.kernels.cpu.vector import Kind, Value, Writer, new_module
+
+_SUMS = 4
+"""So many numbers of the pooled vector are multiplied at a time: one sum would wait for itself."""
 
 POOLINGS = ("last", "mean", "max")
 """Of `seqwise.models.Pooling`: those that need no product of their own."""
 
 _FIELDS = Fields(
     (
-        *("hidden", "pooled_size", "registers", "weights", "bias"),
+        *("hidden", "rounds", "registers", "weights", "bias"),
         # Where things stand in the memory of a sequence: the output of the step, what is kept, the results.
-        *("output", "count", "table", "total", "largest", "pooled", "result"),
+        *("output", "count", "total", "largest", "pooled", "result"),
     )
 )
 
@@ -39,7 +42,7 @@ class Readout:
         bias: (C,).
 
     Attributes:
-        sizes: Bytes that a sequence needs for count, table, total, largest, pooled and result, at least.
+        sizes: Bytes that a sequence needs for count, total, largest, pooled and result, at least.
     """
 
     def __init__(self, poolings: tuple[str, ...], weight: np.ndarray, bias: np.ndarray) -> None:
@@ -49,23 +52,25 @@ class Readout:
         registers = -(-columns // lanes)
         self._kernel = _find_kernel(poolings, dtype)
         pack = compiler.function(products.addresses(dtype, target)["pack_transposed"], 5)
-        self._weights = np.zeros((registers * lanes * pooled + lanes) * size, np.uint8)
-        given = np.ascontiguousarray(weight)
-        pack(given.ctypes.data, pooled * size, pooled, columns, self._weights.ctypes.data)
+        rounds = -(-pooled // _SUMS)
+        given = np.zeros((columns, rounds * _SUMS), dtype)
+        given[:, :pooled] = weight
+        depth = given.shape[1]
+        self._weights = np.zeros((registers * depth + 1) * lanes, dtype)
+        pack(given.ctypes.data, depth * size, depth, columns, self._weights.ctypes.data)
         self._bias = np.zeros(registers * lanes, dtype)
         self._bias[:columns] = bias
         row = pooled // len(poolings) * size
         self.sizes = {
             "count": 8,
-            "table": 8,
             "total": row,
             "largest": row,
-            "pooled": pooled * size,
+            "pooled": depth * size,
             "result": registers * lanes * size,
         }
         self._constants = {
             "hidden": pooled // len(poolings),
-            "pooled_size": pooled,
+            "rounds": rounds,
             "registers": registers,
             "weights": self._weights.ctypes.data,
             "bias": self._bias.ctypes.data,
@@ -81,7 +86,7 @@ class Readout:
         """Take in the output of a step, and write the result.
 
         Args:
-            memory: Address of a sequence's memory; before the first step count and total are 0, largest is -infinity.
+            memory: Address of a sequence's memory; before the first step all is 0, but largest, which is -infinity.
         """
         self._kernel(self._address, memory)
 
@@ -89,18 +94,16 @@ class Readout:
 @cache
 def _find_kernel(poolings: tuple[str, ...], dtype: str) -> Callable[..., None]:
     target = host()
-    imports = {"product": products.addresses(dtype, target)["product"]}
     key = f"readout {poolings} {dtype}"
-    found = compiler.load(key, lambda: _write(poolings, dtype, target), ("readout",), target, imports)
+    found = compiler.load(key, lambda: _write(poolings, dtype, target), ("readout",), target)
     return compiler.function(found["readout"], 2)
 
 
 def _write(poolings: tuple[str, ...], dtype: str, target: Target) -> str:
     module, kind = new_module(target), Kind(dtype, target)
     w = Writer(module, "readout", kind, ("block", "memory"))
-    w.declare("product", VOID, [I64] * len(products.SIGNATURES["product"]))
     memory, f = w.arguments["memory"], {name: _FIELDS.read(w, name) for name in _FIELDS.names}
-    at = {name: w.add(memory, f[name]) for name in ("output", "count", "table", "total", "largest", "pooled", "result")}
+    at = {name: w.add(memory, f[name]) for name in ("output", "count", "total", "largest", "pooled", "result")}
     steps = w.add(w.read(at["count"]), 1)
     w.write(steps, at["count"])
     number = w.fill(w.b.sitofp(steps, kind.scalar))
@@ -121,10 +124,31 @@ def _write(poolings: tuple[str, ...], dtype: str, target: Target) -> str:
             w.store(found, w.add(at["pooled"], w.mul(place, row), block.offset), block.mask)
 
     for_blocks(w, f["hidden"], pool)
-    w.write(at["pooled"], at["table"])
-    w.call(
-        "product",
-        *(at["table"], 1, f["pooled_size"], f["weights"], f["bias"], at["result"], 0, f["registers"]),
-    )
+    width = products.tile_shape(target)[1]
+    whole = w.mul(w.divide(f["registers"], width), width)
+    with w.loop(0, whole, width) as first:
+        _write_panel(w, f, at, first, width)
+    for left in range(1, width):
+        with w.when(w.equal(w.sub(f["registers"], whole), left)):
+            _write_panel(w, f, at, whole, left)
     w.finish()
     return str(module)
+
+
+def _write_panel(w: Writer, f: dict[str, Value], at: dict[str, Value], first: Value, width: int) -> None:
+    """The product with some registers' columns, from the first on; sums that do not wait for each other."""
+    lanes, size = w.kind.lanes, w.kind.size
+    begin = w.mul(first, lanes * size)
+    panel = w.add(f["weights"], w.mul(begin, w.mul(f["rounds"], _SUMS)))
+    with w.sums(f["rounds"], [w.constant(0.0)] * (_SUMS * width)) as (k, sums):
+        for j in range(_SUMS):
+            place = w.add(w.mul(k, _SUMS), j)
+            number, row = w.spread(w.at(at["pooled"], place)), w.at(panel, w.mul(place, width * lanes))
+            for v in range(width):
+                weight = w.load(w.add(row, v * lanes * size))
+                sums[j * width + v] = number.times_plus(weight, sums[j * width + v])
+    for v in range(width):
+        total = w.load(w.add(f["bias"], begin, v * lanes * size))
+        for j in range(_SUMS):
+            total = total + sums[j * width + v]
+        w.store(total, w.add(at["result"], begin, v * lanes * size))

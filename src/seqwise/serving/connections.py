@@ -150,15 +150,8 @@ class Connection(HttpToolsProtocol):
         self._stop_rest_timer()
         if self.transport.is_closing():
             return
-        content = refused.content()
-        head = [
-            f"HTTP/1.1 {refused.status} {refused.title}",
-            "content-type: application/problem+json",
-            f"content-length: {len(content)}",
-            "connection: close",
-            *(f"{name}: {value}" for name, value in refused.headers().items()),
-        ]
-        self.transport.write("\r\n".join([*head, "", ""]).encode() + content)
+        refused.close = True
+        self.transport.write(refused.http())
         if self.transport.can_write_eof():
             self.transport.write_eof()
         # Closed at once, with something unread, the client would see a reset in place of the answer.

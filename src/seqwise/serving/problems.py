@@ -71,6 +71,17 @@ class Refused(Exception):
             headers["Connection"] = "close"
         return headers
 
+    def http(self) -> bytes:
+        """The problem as the bytes of a whole answer, where there is no request to answer by ASGI."""
+        content = self.content()
+        head = [
+            f"HTTP/1.1 {self.status} {self.title}",
+            f"content-type: {MEDIA_TYPE}",
+            f"content-length: {len(content)}",
+            *(f"{name.lower()}: {value}" for name, value in self.headers().items()),
+        ]
+        return "\r\n".join([*head, "", ""]).encode() + content
+
     def response(self, headers: Mapping[str, str] | None = None) -> Response:
         """The problem as an answer."""
         return Response(self.content(), self.status, {**self.headers(), **(headers or {})}, media_type=MEDIA_TYPE)

@@ -1,8 +1,8 @@
 """Refusing at next to no cost, while nothing more can be taken in.
 
 Under much more load than a server holds most of its work is to say no, and those who are admitted wait behind that. While
-the queues of all models are full, a request that would wait in one is answered from prepared bytes: it is not parsed, no task
-is made for it, its body is not looked at.
+the queues of all models are full, a request that would wait in one is answered from prepared bytes: it is not parsed, no
+task is made for it, its body is not looked at.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ import time
 from seqwise.serving.batching import crowded
 from seqwise.serving.logs import RequestLog, moment
 from seqwise.serving.observation import Observation
-from seqwise.serving.problems import MEDIA_TYPE, Refused
 from seqwise.serving.registry import Models
 
 PATH = "/predict"
 _START = f"POST {PATH} HTTP/1.1\r\n".encode()
 _END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]{1,7})\r\n", re.IGNORECASE)
-_UNUSUAL = re.compile(rb"\r\n(?:connection|expect|transfer-encoding|upgrade):", re.IGNORECASE)
+_UNUSUAL = re.compile(rb"\r\n(?:connection(?!: *keep-alive\r)|expect|transfer-encoding|upgrade):", re.IGNORECASE)
 
 
 class Shedding:
@@ -34,7 +33,7 @@ class Shedding:
 
     def __init__(self, models: Models, observation: Observation, request_log: RequestLog | None) -> None:
         self._models, self._observation, self._request_log = models, observation, request_log
-        self._answer = raw(crowded())
+        self._answer = crowded().http()
 
     @property
     def full(self) -> bool:
@@ -55,15 +54,3 @@ class Shedding:
             line = {"time": moment(time.time()), "level": "info", "message": "request", "method": "POST", "path": PATH}
             self._request_log.write({**line, "status": 429, "ms": 0.0})
         return self._answer
-
-
-def raw(refused: Refused) -> bytes:
-    """A problem as the bytes of an HTTP answer."""
-    content = refused.content()
-    head = [
-        f"HTTP/1.1 {refused.status} {refused.title}",
-        f"content-type: {MEDIA_TYPE}",
-        f"content-length: {len(content)}",
-        *(f"{name}: {value}" for name, value in refused.headers().items()),
-    ]
-    return "\r\n".join([*head, "", ""]).encode() + content

@@ -14,13 +14,11 @@ from pydantic_core import from_json, to_json
 from starlette.responses import Response
 
 from seqwise._version import __version__
-from seqwise.errors import InputError
 from seqwise.serving.asking import ONE, answer_one, answer_several, deadline
 from seqwise.serving.event_stream import MEDIA_TYPE as EVENTS
 from seqwise.serving.event_stream import event
 from seqwise.serving.gate import OPEN
 from seqwise.serving.problems import MEDIA_TYPE as PROBLEM
-from seqwise.serving.problems import Refused
 from seqwise.serving.protocol import example_tensors
 from seqwise.serving.registry import Models, Running
 
@@ -151,13 +149,17 @@ async def _drawn(models: Models, asked: list[Running], schemas: dict[str, Any]) 
         requests[f"{name}, as one answer"] = {**given, "stream": False}
         try:
             pieces = await _pieces(models, running, given)
-        except (Refused, InputError):
+        except Exception as error:
+            log.error("the example of %s is not drawn", name, exc_info=error)
             continue
         wholes[name] = {"model": name, **pieces.pop()}
         events[name] = "".join([*(event(piece).decode() for piece in pieces), event(wholes[name], "end").decode()])
     bodies = [_schema(schemas, of, "generate", of.requests["generate"][0], _naming(models)) for of in asked]
     outputs = [_schema(schemas, of, "generate-answer", _answer(of, "generate")) for of in asked]
-    answers: dict[str, Any] = {"application/json": (outputs, wholes), EVENTS: ([{"description": SAID_OF_EVENTS}], events)}
+    answers: dict[str, Any] = {
+        "application/json": (outputs, wholes),
+        EVENTS: ([{"description": SAID_OF_EVENTS}], events),
+    }
     return _operation("generate", _summary(asked, "generate"), bodies, requests, answers)
 
 
@@ -183,8 +185,8 @@ async def _answered(running: Running, answering: Awaitable[bytes]) -> Any:
     """The model's answer to its example; None if it has none, or a very long one."""
     try:
         content = await answering
-    except (Refused, InputError) as error:
-        log.warning("the example of %s is not answered: %s", running.served.name, error)
+    except Exception as error:  # the document describes the other models all the same
+        log.error("the example of %s is not answered", running.served.name, exc_info=error)
         return None
     return from_json(content) if len(content) <= LARGEST else None
 

@@ -27,7 +27,10 @@ def export(
         int | None, typer.Option("--opset", help="Of ONNX's operators; 17 if not given.", metavar="N")
     ] = None,
     int8: Annotated[
-        bool, typer.Option("--int8", help="Also store weights as 8-bit integers: a smaller, less exact model.")
+        bool,
+        typer.Option(
+            "--int8", help="With --onnx: store weights as 8-bit integers, a quarter of the size and less exact."
+        ),
     ] = False,
     data: Annotated[
         str | None,

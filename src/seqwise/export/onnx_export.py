@@ -76,8 +76,8 @@ class ExportOutcome:
 
 
 def export_onnx(
-    folder: Path,
-    target: Path,
+    folder: str | Path,
+    target: str | Path,
     *,
     opset: int = OPSET,
     int8: bool = False,
@@ -104,6 +104,7 @@ def export_onnx(
     """
     if not OPSET <= opset <= HIGHEST:
         raise ConfigurationError(f"--opset is from {OPSET} to {HIGHEST}, not {opset}")
+    folder, target = Path(folder), Path(target)
     runtime = _check_packages(needed=int8 or data is not None)
     _check_target(folder, target, overwrite=overwrite)
     content = read_folder(folder)

@@ -14,6 +14,7 @@ from seqwise.layers import CRF
 from tolerances import assert_close
 
 WORDS = SENTENCES[0]
+OUTER = {"O": "O", "B-X": "B-X", "I-X": "I-X", "E-X": "I-X", "S-X": "B-X"}  # BIOES inside, BIO outside
 VARIANTS = [{}, {"head": "softmax"}, {"character_size": 0}, {"cell": "gru", "num_layers": 2, "casing": False}]
 
 
@@ -47,8 +48,9 @@ def test_scores_of_a_random_field_sum_over_all_taggings(position):
 def test_the_log_odds_of_a_tag_are_explained_completely(settings, position):
     predictor = tagger(**settings)
     explanation = explain(predictor, WORDS, position=position)
-    assert explanation.target == TAGS[int(predictor.answers([WORDS])[0][0][position])]
-    probability = predictor.marginals([WORDS])[0][position, TAGS.index(explanation.target)]
+    assert explanation.target == OUTER[TAGS[int(predictor.answers([WORDS])[0][0][position])]]
+    meant = [number for number, tag in enumerate(TAGS) if OUTER[tag] == explanation.target]
+    probability = predictor.marginals([WORDS])[0][position, meant].sum()
     assert explanation.output == pytest.approx(odds(probability), rel=2e-3, abs=1e-3)
     change = explanation.output - explanation.baseline
     assert abs(explanation.values.sum() - change) <= TOLERANCE * max(abs(change), 1) + 1e-6
@@ -63,6 +65,14 @@ def test_occlusion_is_a_loop_over_sentences_with_an_unknown_word(settings):
     sentences = [WORDS] + [[COVER if j == i else word for j, word in enumerate(WORDS)] for i in range(5)]
     chances = odds(np.array([of[3, 0] for of in predictor.marginals(sentences)]))
     np.testing.assert_allclose(explanation.values, chances[0] - chances[1:], atol=5e-4)
+
+
+def test_a_tag_of_the_model_itself_can_be_asked_for_too():
+    predictor = tagger()
+    single = explain(predictor, WORDS, target="S-X", position=3)
+    assert single.target == "S-X"
+    assert single.output == pytest.approx(odds(predictor.marginals([WORDS])[0][3, TAGS.index("S-X")]), abs=1e-3)
+    assert single.output < explain(predictor, WORDS, target="B-X", position=3).output
 
 
 def test_the_position_is_that_of_the_first_entity_unless_it_is_given():

@@ -14,7 +14,6 @@ from seqwise.errors import ConfigurationError, DataError
 from seqwise.experiments.evaluation import remembered_columns
 from seqwise.experiments.reading import read_part
 from seqwise.experiments.tasks import find_task
-from seqwise.explanation import nearest
 from seqwise.prediction import Predictor, task_of
 
 EXPLAINED = ("lm", "regress", "tag")  # besides classification
@@ -109,8 +108,9 @@ def nearest_examples(predictor: Any, given: Any, data: str, k: int) -> list[Alik
         DataError: they do not have the columns of training.
         ConfigurationError: the model has no vectors of examples.
     """
-    examples = _read(predictor, data)
-    found = []
+    from seqwise.explanation import nearest
+
+    examples, found = _read(predictor, data), []
     for number, similarity in nearest(predictor, given, examples.inputs, k):
         inputs = examples.inputs
         shown = inputs.describe(number) if isinstance(inputs, Frames) else inputs[number]

@@ -38,7 +38,7 @@ def ask_classifier(predictor: Predictor, given: Any, target: str | None) -> Ques
         number = number_of(target, predictor.classes, "label" if predictor.multilabel else "class")
 
     def chosen(logits: Any) -> Any:
-        return logits[:, number] if predictor.multilabel else log_odds(logits, number)
+        return logits[:, number] if predictor.multilabel else log_odds(logits, [number])
 
     return _ask(predictor._model, predictor, given, chosen, str(predictor.classes[number]))
 
@@ -56,12 +56,20 @@ def ask_regressor(predictor: RegressorPredictor, given: Any, target: str | None)
     return _ask(predictor.model, predictor, joined(predictor, given), lambda of: of[:, number], names[number])
 
 
-def log_odds(logits: Any, number: int) -> Any:
-    """ln(p / (1 - p)) of the softmax, without leaving the logits: (K, C) -> (K,); arrays or tensors."""
-    others = [j for j in range(logits.shape[1]) if j != number]
+def log_odds(logits: Any, numbers: Sequence[int]) -> Any:
+    """ln(p / (1 - p)) of the softmax, without leaving the logits.
+
+    Args:
+        logits: (K, C), an array or a tensor.
+        numbers: the classes that have p together.
+
+    Returns:
+        (K,).
+    """
+    others = [j for j in range(logits.shape[1]) if j not in numbers]
     if isinstance(logits, np.ndarray):
-        return logits[:, number] - np.logaddexp.reduce(logits[:, others], axis=1)
-    return logits[:, number] - logits[:, others].logsumexp(1)
+        return np.logaddexp.reduce(logits[:, numbers], axis=1) - np.logaddexp.reduce(logits[:, others], axis=1)
+    return logits[:, numbers].logsumexp(1) - logits[:, others].logsumexp(1)
 
 
 def pieces_of(model: Any, unit: str, given: Any) -> Pieces:

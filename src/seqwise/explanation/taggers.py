@@ -17,14 +17,14 @@ from seqwise.explanation.classifiers import log_odds
 from seqwise.explanation.inputs import COVER, FramePieces, ListPieces, Pieces, frame_pieces, one_sequence
 from seqwise.explanation.question import Differentiable, Question, log_odds_of, number_of
 from seqwise.prediction.exported import ExportedModel
-from seqwise.prediction.tagger import TaggerPredictor
+from seqwise.prediction.tagger import PLAIN, TaggerPredictor
+from seqwise.text.tag_schemes import OUTSIDE, convert_tags
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from seqwise.layers import CRF
 
-OUTSIDE = "O"
 FIRST = np.zeros(1, np.int64)
 
 
@@ -34,7 +34,7 @@ def ask_tagger(predictor: TaggerPredictor, given: Any, target: str | None, posit
     Args:
         predictor: which.
         given: the input.
-        target: tag, as the model learned it; None is the one that the model gives.
+        target: tag of the training data's scheme, or one that the model has inside; None is the one that the model gives.
         position: number of the token or frame, from 0; None is the first whose tag is not "O", or else the first.
 
     Raises:
@@ -43,23 +43,39 @@ def ask_tagger(predictor: TaggerPredictor, given: Any, target: str | None, posit
     model, pieces = predictor._model, pieces_of(predictor, given)
     encoded = encode(predictor, [pieces.covered(())])
     answers = model.answers(encoded, FIRST, predictor.temperature, predictor._offsets)[0][0]
-    tags = [predictor.classes[int(i)] for i in answers]
+    inside = [predictor.classes[int(i)] for i in answers]
+    meant = outer_tags(predictor)
+    tags = [meant[tag] for tag in inside]
     if position is None:
         position = next((place for place, tag in enumerate(tags) if tag != OUTSIDE), 0)
     if not 0 <= position < len(pieces.tokens):
         raise DataError(f"position is from 0 to {len(pieces.tokens) - 1}, the tokens of this input, not {position}")
     target = tags[position] if target is None else str(target)
-    number = number_of(target, predictor.classes, "tag")
+    numbers = [number for number, tag in enumerate(predictor.classes) if meant[tag] == target]
+    numbers = numbers or [number_of(target, predictor.classes, "tag")]
     if isinstance(model, ExportedModel):
 
         def covered(sets: Sequence[Collection[int]]) -> np.ndarray:
             examples = encode(predictor, [pieces.covered(numbers) for numbers in sets])
             chances = model.marginals(examples, np.arange(len(sets)), 1.0, None)
-            return log_odds_of(chances[:, position, number])
+            return log_odds_of(chances[:, position, numbers].sum(1))
 
         return Question(pieces.text, pieces.tokens, target, covered, None, position)
-    asked = _differentiable(predictor, pieces, encoded, number, position)
+    asked = _differentiable(predictor, pieces, encoded, numbers, position)
     return Question(pieces.text, pieces.tokens, target, _covering(asked), lambda: asked, position)
+
+
+def outer_tags(predictor: TaggerPredictor) -> dict[str, str]:
+    """What each tag that the model has inside is in the scheme of the training data: S-X of BIOES is B-X of BIO."""
+    outer: dict[str, str] = {}
+    for tag in predictor.classes:
+        begin, dash, kind = tag.partition("-")
+        outer[tag] = tag
+        if predictor.scheme != PLAIN and predictor.inner_scheme == "BIOES" and dash and begin in "BIES":
+            span = ["S"] if begin == "S" else ["B", "I", "E"]
+            written, _ = convert_tags([f"{of}-{kind}" for of in span], "BIOES", predictor.scheme)
+            outer[tag] = written[span.index(begin)]
+    return outer
 
 
 def pieces_of(predictor: TaggerPredictor, given: Any) -> Pieces:
@@ -109,7 +125,7 @@ def scores_at(emissions: Tensor, crf: CRF | None, position: int) -> Tensor:
 
 
 def _differentiable(
-    predictor: TaggerPredictor, pieces: Pieces, encoded: Any, number: int, position: int
+    predictor: TaggerPredictor, pieces: Pieces, encoded: Any, numbers: Sequence[int], position: int
 ) -> Differentiable:
     """The log-odds as a function of the vectors of the words; covered words are unknown, covered frames zero."""
     import torch
@@ -127,7 +143,7 @@ def _differentiable(
 
     def output(rows: Tensor) -> Tensor:
         emissions = network.read(rows, batch.lengths.expand(len(rows)).contiguous())
-        return log_odds(scores_at(emissions, network.crf, position), number)
+        return log_odds(scores_at(emissions, network.crf, position), numbers)
 
     return Differentiable(output, (inputs,), (baselines,), lambda values: values[0])
 

@@ -193,6 +193,7 @@ def test_a_deleted_session_is_gone_at_once(server, client):
         ("classifier", {"input": "a", "more": 1}, 422, "more"),
         ("classifier", {"input": "x" * 201}, 413, "input"),
         ("classifier", {"inputs": ["x"] * 51}, 413, "inputs"),
+        ("classifier", {"inputs": ["x" * 101] * 2}, 413, "inputs"),
         ("tagger", {"input": ""}, 422, "input"),
         ("frames", {"input": [1, 2, 3]}, 422, "input"),
         ("frames", {"input": [1, 2, 3, "4"]}, 422, "input"),
@@ -278,10 +279,10 @@ def slowed(server, session, gate, started):
     found = next(one for one in server.sessions._sessions.values() if one.key == session["session"])
     take = found.take
 
-    def slow(inputs, fields):
+    def slow(*arguments):
         started.set()
         gate.wait(20)
-        return take(inputs, fields)
+        return take(*arguments)
 
     found.take = slow
     return found

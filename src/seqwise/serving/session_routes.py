@@ -210,6 +210,9 @@ class SessionRoutes:
         await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in websocket.scope.get("subprotocols", ()) else None)
         try:
             with self._sessions.followed(session):
+                if session.ended:  # while the WebSocket was accepted
+                    await _close(websocket, *CLOSINGS[session.ended])
+                    return
                 await self._converse(websocket, session)
         except WebSocketDisconnect:
             pass

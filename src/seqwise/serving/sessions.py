@@ -65,19 +65,24 @@ class Session:
         """What a client is told."""
         return {"session": self.key, "model": self.served.name, "steps": self.count, **self.answer}
 
-    def take(self, inputs: list[Any], fields: list[str]) -> tuple[int, list[dict[str, Any]]]:
+    def take(self, inputs: list[Any], fields: list[str], most: int) -> tuple[int, list[dict[str, Any]]]:
         """Read on; either all inputs, or, where one is none, nothing. Runs in a thread.
 
         Args:
             inputs: steps.
             fields: of the request, where they stand.
+            most: symbols or frames that these can be.
 
         Returns:
             How many symbols or frames have been read, and the answer after each input.
 
         Raises:
-            Refused: one is no step of this model; names its field. Or the session has ended.
+            Refused: one is no step of this model (422, names its field), the session has ended (404), or it has no end and
+                would keep too much (413).
         """
+        longest = self.served.settings.max_length
+        if self.steps.grows and self.count + most > longest:
+            raise Refused(413, f"what this model keeps grows with every step: a session of it has at most {longest:,}")
         predictor, state = self.steps.predictor, self._kept()
         before = predictor.export_state(state) if len(inputs) > 1 else b""  # a step writes to the state
         answers: list[dict[str, Any]] = []
@@ -181,14 +186,16 @@ class Sessions:
 
         Raises:
             Refused: one is no step of this model (422), too much waits (429), time is over (504), the session has ended
-                meanwhile (404), or has no end and would keep too much (413).
+                meanwhile (404), or it is too much at a time, or in a session (413).
         """
         steps = session.steps
         read = [steps.read(x, field) for x, field in zip(inputs, fields, strict=True)]
-        longest = self.settings.max_length
-        if steps.grows and session.count + sum(map(steps.most, read)) > longest:
-            raise Refused(413, f"what this model keeps grows with every step: a session of it has at most {longest:,}")
-        return await self._in_turn(session, lambda: session.take(read, fields), deadline)
+        most, longest = sum(map(steps.most, read)), self.settings.max_length
+        if most > longest:
+            raise Refused(
+                413, f"these inputs are {most:,} steps; this server reads at most {longest:,} at a time", "inputs"
+            )
+        return await self._in_turn(session, lambda: session.take(read, fields, most), deadline)
 
     async def export(self, session: Session, deadline: float) -> bytes:
         """The state as bytes, after whatever came before.

@@ -48,6 +48,7 @@ class Network:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors only: warnings are about the graph, which nobody can change here
         options.intra_op_num_threads = _threads()
+        options.enable_mem_pattern = False  # one plan is kept for every new shape, and lengths come in all sizes
         # Waiting threads sleep: answers come one by one, and the processor belongs to others in between.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:

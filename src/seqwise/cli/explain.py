@@ -92,12 +92,11 @@ def explain(
         raise ConfigurationError(f"--output writes an HTML page: give a name that ends in .html, not {output.name}")
     from seqwise.experiments.explaining import nearest_examples, open_explained, read_input
     from seqwise.explanation import explain as explain_tokens
-    from seqwise.explanation import trace
 
     predictor = open_explained(folder, device)
     given = read_input(predictor, text, row)
     explanation = explain_tokens(predictor, given, method=method, target=target, position=position)
-    traced = trace(predictor, given) if states else None
+    traced = _trace(predictor, given) if states else None
     alike = [] if nearest is None or data is None else nearest_examples(predictor, given, data, nearest)
     meaning = MEANINGS.get(predictor.config["task"], "log-odds")
     if output is not None:
@@ -116,6 +115,12 @@ def explain(
         print_table("The nearest training examples", ["text", "label", "row", "cosine"], rows)
     if output is not None:
         say(f"Page written to {output}")
+
+
+def _trace(predictor: Any, given: Any) -> StateTrace:
+    from seqwise.explanation import trace  # with torch, which an exported model does without
+
+    return trace(predictor, given)
 
 
 def _write_page(

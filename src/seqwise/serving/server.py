@@ -126,10 +126,12 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Answer what was begun, then close."""
-        until = time.monotonic() + self._settings.grace_s
-        while self._app.state.gate.in_flight and time.monotonic() < until:
+        gate, until = self._app.state.gate, time.monotonic() + self._settings.grace_s
+        log.info("stopping", extra={"fields": {"requests_under_way": gate.in_flight}})
+        while gate.in_flight and time.monotonic() < until:
             await asyncio.sleep(0.02)
         await super().shutdown(sockets)
+        log.info("stopped", extra={"fields": {"requests_given_up": gate.in_flight}})
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Told to stop: answer what was begun, and no more; told again: end."""

@@ -227,13 +227,14 @@ def work(
         sockets: to listen on.
         pipe: to the supervisor.
     """
-    from seqwise.serving.server import run
+    from seqwise.serving.server import end, run
 
     os.environ[WORKER] = str(number)
     logs.configure(settings.log_texts)
     threading.Thread(target=_end_with, args=(pipe, settings.grace_s), name="seqwise-supervised", daemon=True).start()
     try:
         run(folders, settings, [*sockets, *_own_socket(number)], partial(pipe.send, (READY, "")))
+        end(0)  # taking a large process apart would take longer than all that was to be finished
     except SeqwiseError as error:
         pipe.send((FAILED, str(error)))
         sys.exit(2)

@@ -12,6 +12,7 @@ from seqwise.models.pooling import Pooling
 from seqwise.prediction import Predictor
 from seqwise.prediction.language import LanguagePredictor
 from seqwise.prediction.tagger import TaggerPredictor
+from seqwise.text.vocabulary import UNK
 from tolerances import assert_close
 
 TEXTS = [f"{mood} {thing} {place}" for mood in ("good", "bad") for thing in ("day", "work") for place in "abcdefgh"]
@@ -169,3 +170,27 @@ def test_a_tagger_with_a_conditional_random_field_says_so(tmp_path):
     tagger.save(tmp_path)
     with pytest.raises(ConfigurationError, match="softmax"):
         TaggerPredictor.load(tmp_path).start()
+
+
+def test_what_was_read_is_scored_as_by_the_whole_text(tmp_path):
+    settings = {"embedding_size": 8, "hidden_size": 8, "num_layers": 1, "bptt": 8}
+    LanguageModel(model=settings, training={"epochs": 1, "batch_size": 2}).fit(TEXTS * 2).save(tmp_path)
+    predictor = LanguagePredictor.load(tmp_path)
+    whole = predictor.score([" ".join(STREAM)])[0]
+    state, symbols = predictor.start(), []
+    for token in STREAM:
+        state, found = predictor.read(state, f"{token} ")
+        symbols += found
+    assert [symbol for symbol, _ in symbols] == whole.tokens[: len(STREAM)]
+    close([said for _, said in symbols], whole.log_probabilities[: len(STREAM)])
+
+
+def test_padding_in_a_text_is_as_probable_as_what_is_unknown(tmp_path):
+    settings = {"embedding_size": 8, "hidden_size": 8, "num_layers": 1, "bptt": 8}
+    model = LanguageModel(text={"unit": "whitespace"}, model=settings, training={"epochs": 1, "batch_size": 2})
+    model.fit(TEXTS * 2).save(tmp_path)
+    predictor = LanguagePredictor.load(tmp_path)
+    state = predictor.start()
+    before = state.answer.copy()
+    _, ((name, said),) = predictor.read(state, "<pad>")
+    assert (name, said) == ("<pad>", before[UNK - 1])

@@ -241,7 +241,7 @@ class StreamingLanguageModel(Streaming):
         symbols = symbols_of(self.pipeline, x)
         said: list[float] = []
         for symbol in symbols:
-            said.append(float(state.answer[symbol - 1]))
+            said.append(float(state.answer[(symbol or UNK) - 1]))  # nobody says padding
             state = self._read(state, [symbol])
         return state, list(zip(self.pipeline.vocabulary.decode(symbols), said, strict=True))
 

@@ -5,7 +5,8 @@
 
 Everything runs on this machine's loopback interface and shares its cores: the servers (only one of which runs at a time,
 the others are halted), and one client process (`serving_load.py`). All answer the same texts of the test data with the same
-weights, text pipeline and decisions; that their answers agree is checked first. Rows:
+weights, text pipeline and decisions; that their answers agree is checked first. The opponents run with as many threads of
+torch as are best for them. Rows:
 
 rate      requests a second with a 99th percentile within the limit (10 ms for names, 100 ms for reviews), arriving at random
           (open loop): found by bisection, then confirmed in rounds in which all servers take turns
@@ -138,12 +139,13 @@ class Row:
         return f"{self.row} {self.model}: seqwise {self.ours.median:.4g}{beside} {self.unit}{figure} {self.note}"
 
 
-def servers_of(model: Model) -> list[tuple[str, list[str]]]:
+def servers_of(model: Model) -> list[tuple[str, list[str], list[int | None]]]:
+    """Name and command of each, and the numbers of threads with which it is tried: ours has its default."""
     served = [*OURS, f"{model.name}={model.folder}", "--port", "PORT", "--quiet"]
     return [
-        ("seqwise", served),
-        ("plain", [str(HERE / "servers/plain.py"), str(model.folder), "PORT"]),
-        ("litserve", [str(HERE / "servers/lit.py"), str(model.folder), "PORT"]),
+        ("seqwise", served, [None]),
+        ("plain", [str(HERE / "servers/plain.py"), str(model.folder), "PORT"], [None, 1]),
+        ("litserve", [str(HERE / "servers/lit.py"), str(model.folder), "PORT"], [None, 1]),
     ]
 
 
@@ -190,12 +192,12 @@ def find_rate(server: Server, bodies: Sequence[str], limit: float, effort: Effor
     low, high = 0.0, 1.15 * most
     for number in range(7):
         rate = (low + high) / 2 if number else 0.7 * high
-        seconds = min(15.0, max(effort.probe, effort.requests / rate))
+        seconds = min(8.0, max(effort.probe, effort.requests / rate))
         if holds(probe(server, bodies, rate, seconds, number), limit, seconds):
             low = rate
         else:
             high = rate
-        if high - low < 0.05 * high:
+        if high - low < 0.05 * high or high < most / 30:
             break
     return low or high / 2
 
@@ -207,14 +209,14 @@ def confirmed_rates(
     rates = {server.name: find_rate(server, bodies, limit, effort) for server in servers}
     results: dict[str, list[float]] = {}
     todo = list(servers)
-    for _ in range(8):
+    for _ in range(4):
         tried: dict[str, list[bool]] = {server.name: [] for server in todo}
         results |= {server.name: [] for server in todo}
         for turn in range(effort.rounds):
             for k in range(len(todo)):
                 server = todo[(k + turn) % len(todo)]
                 rate = rates[server.name]
-                seconds = min(20.0, max(effort.seconds, effort.requests / rate))
+                seconds = min(8.0, max(effort.seconds, effort.requests / rate))
                 result = probe(server, bodies, rate, seconds, 100 + turn)
                 results[server.name].append(result["p99"])
                 tried[server.name].append(holds(result, limit, seconds))
@@ -222,7 +224,7 @@ def confirmed_rates(
         if not todo:
             break
         for server in todo:
-            rates[server.name] *= 0.92
+            rates[server.name] *= 0.9
     return rates, results
 
 
@@ -247,7 +249,7 @@ def overload(server: Server, bodies: Sequence[str], rate: float, held: float, ef
 def measure(model: Model, rows: Sequence[str], effort: Effort) -> Iterator[Row]:
     bodies = model.bodies()
     if "start" in rows:
-        name, command = servers_of(model)[0]
+        name, command, _ = servers_of(model)[0]
         seconds = []
         for _ in range(effort.starts + 1):
             server = Server(name, command, json.loads(bodies[0]))
@@ -256,16 +258,15 @@ def measure(model: Model, rows: Sequence[str], effort: Effort) -> Iterator[Row]:
         yield Row("start", model.name, "s", Sample.of(seconds[1:]), figure=median(seconds[1:]))
     if not set(rows) & {"latency", "rate", "overload"}:
         return
-    with running(servers_of(model), json.loads(bodies[0])) as servers:
+    with running(servers_of(model), bodies, effort.probe) as servers:
         check_answers(servers, bodies)
-        for server in servers:
-            load(server, bodies, 2.0, connections=8)  # warm
+        kept = {server.name: f"{server.threads or 'default'} threads" for server in servers}
         if "latency" in rows:
             found = latencies(servers, bodies, effort)
             for server in servers[1:]:
                 ratio = median(a / b for a, b in zip(found[server.name], found["seqwise"], strict=True))
                 ours, theirs = Sample.of(found["seqwise"]), Sample.of(found[server.name])
-                yield Row("latency", model.name, "ms", ours, server.name, theirs, ratio)
+                yield Row("latency", model.name, "ms", ours, server.name, theirs, ratio, kept[server.name])
         if not set(rows) & {"rate", "overload"}:
             return
         asked = servers if "rate" in rows else servers[:1]
@@ -274,7 +275,7 @@ def measure(model: Model, rows: Sequence[str], effort: Effort) -> Iterator[Row]:
             ours, theirs = Sample.of([rates["seqwise"]]), Sample.of([rates[server.name]])
             shown = ", ".join(f"{name} {1000 * median(p99s[name]):.1f}" for name in ("seqwise", server.name))
             ratio = rates["seqwise"] / rates[server.name]
-            note = f"p99 of {effort.rounds} rounds, ms: {shown}"
+            note = f"p99 of {effort.rounds} rounds, ms: {shown}; {kept[server.name]}"
             yield Row("rate", model.name, "requests/s", ours, server.name, theirs, ratio, note)
         if "overload" in rows:
             held = median(p99s["seqwise"])

@@ -48,17 +48,24 @@ class Server:
         name: in tables.
         command: after the interpreter; PORT in it becomes the port.
         question: body of a request to /predict.
-        folder: where it runs.
+        threads: of torch's operators; None: as many as it takes.
     """
 
-    def __init__(self, name: str, command: Sequence[str], question: dict[str, Any], folder: Path = HERE) -> None:
+    def __init__(self, name: str, command: Sequence[str], question: dict[str, Any], threads: int | None = None) -> None:
         self.name, self.port, self.question = name, free_port(), question
         self.log = tempfile.TemporaryFile()  # noqa: SIM115  (closed by `stop`)
         words = [sys.executable, *(str(self.port) if word == "PORT" else word for word in command)]
         begin = time.perf_counter()
         self.process = subprocess.Popen(
-            words, cwd=folder, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, start_new_session=True
+            words,
+            cwd=HERE,
+            env=os.environ | ({} if threads is None else {"OMP_NUM_THREADS": str(threads)}),
+            stdout=self.log,
+            stderr=self.log,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
         )
+        self.threads = threads
         try:
             self.answer = self._first_answer(begin)
         except BaseException:
@@ -114,14 +121,33 @@ class Server:
 
 
 @contextmanager
-def running(servers: Sequence[tuple[str, Sequence[str]]], question: dict[str, Any]) -> Iterator[list[Server]]:
-    """Servers that run, one after the other started, all of them halted; stopped at the end."""
+def running(
+    servers: Sequence[tuple[str, Sequence[str], Sequence[int | None]]], bodies: Sequence[str], seconds: float
+) -> Iterator[list[Server]]:
+    """Servers that run and are warm, all of them halted; stopped at the end.
+
+    Args:
+        servers: name, command, and numbers of threads: that with which the server answers most requests is kept.
+        bodies: of requests.
+        seconds: for which each is tried.
+    """
+    kept: list[Server] = []
     started: list[Server] = []
     try:
-        for name, command in servers:
-            started.append(Server(name, command, question))
-            started[-1].halt()
-        yield started
+        for name, command, choices in servers:
+            rates: dict[Server, float] = {}
+            for threads in choices:
+                server = Server(name, command, json.loads(bodies[0]), threads)
+                started.append(server)
+                server.halt()
+                load(server, bodies, seconds, connections=8)
+                rates[server] = load(server, bodies, seconds, connections=32)["rate"]
+            kept.append(max(rates, key=rates.__getitem__))
+            for server in rates:
+                if server is not kept[-1]:
+                    server.stop()
+                    started.remove(server)
+        yield kept
     finally:
         for server in started:
             server.stop()

@@ -87,6 +87,24 @@ def test_a_text_for_a_model_of_frames_says_what_it_wants_with_an_example(client)
     assert '"frames":[[0.0,0.0,0.0]' in problem["detail"]
 
 
+def test_a_key_that_is_not_known_is_named_beside_the_one_that_is_missing(client):
+    problem = problem_of(client.post("/predict", json={"model": "classifier", "texts": "good"}))
+    assert problem["field"] == "text"
+    assert problem["detail"].startswith(
+        "text: this is needed, and there is no field 'texts'; an input of this model is"
+    )
+
+
+def test_what_no_served_model_can_be_asked_is_said_of_the_model(folders):
+    import httpx
+    from live_server import serving
+
+    with serving({"only": folders["classifier"]}) as server:
+        problem = problem_of(httpx.post(f"{server.url}/score", json={"text": "good"}))
+    assert (problem["status"], problem["field"]) == (422, "model")
+    assert problem["detail"] == "the model 'only' does not score; it can be asked to predict, explain, trace"
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'"text"', b"\xff", b'{"text": NaN}', b'{"text": "\\ud800"}'])
 def test_what_is_no_json_object_is_refused(client, content):
     assert problem_of(client.post("/predict", content=content))["status"] == 422

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from seqwise.errors import InputError
 from seqwise.serving.event_stream import EventStream
 from seqwise.serving.gate import INPUTS, MODEL
-from seqwise.serving.problems import Refused, of_validation
+from seqwise.serving.problems import Refused, of_validation, printable
 from seqwise.serving.registry import Models, Running
 from seqwise.serving.served import Item, Served, Verb
 
@@ -26,14 +26,14 @@ ONE = ("predict", "score", "explain", "trace", "neighbours", "analogy")
 
 
 def add_verbs(app: FastAPI, models: Models) -> None:
-    """Add POST /predict, /batch_predict, and what else models can be asked; a path is there where a model has its verb."""
+    """Add POST /predict, /batch_predict, and what else models can be asked.
+
+    Every path is there, whatever models are: one may be replaced by one that can be asked something else.
+    """
     for name in ONE:
-        if any(name in running.served.verbs for running in models.values()):
-            app.add_api_route(f"/{name}", _one(models, name), methods=["POST"], name=name, include_in_schema=False)
-    if any("predict" in running.served.verbs for running in models.values()):
-        app.add_api_route("/batch_predict", _several(models), methods=["POST"], include_in_schema=False)
-    if any("generate" in running.served.verbs for running in models.values()):
-        app.add_api_route("/generate", _drawn(models), methods=["POST"], include_in_schema=False)
+        app.add_api_route(f"/{name}", _one(models, name), methods=["POST"], name=name, include_in_schema=False)
+    app.add_api_route("/batch_predict", _several(models), methods=["POST"], include_in_schema=False)
+    app.add_api_route("/generate", _drawn(models), methods=["POST"], include_in_schema=False)
 
 
 def direct_routes(routes: Iterable[Any]) -> dict[str, Any]:
@@ -210,6 +210,10 @@ def valid(kind: Any, body: dict[str, Any], served: Served) -> Any:
     refused = of_validation(list(errors))
     if errors[0]["type"] not in ("missing", "extra_forbidden", "model_type"):
         raise refused
+    extra = next((one["loc"] for one in errors if one["type"] == "extra_forbidden"), None)
+    if extra is not None and errors[0]["type"] == "missing":
+        unknown = printable(".".join(map(str, extra)), SHOWN)
+        refused = Refused(422, f"{refused.detail}, and there is no field {unknown!r}", refused.field)
     example = to_json(served.example).decode()
     shown = example if len(example) <= SHOWN else example[:SHOWN] + "…"
     raise Refused(422, f"{refused.detail}; an input of this model is, for example, {shown}", refused.field)

@@ -224,6 +224,8 @@ def _schema(schemas: dict[str, Any], running: Running, what: str, kind: type[Bas
     properties["model"] = {"type": "string", "const": name}
     if not naming and "model" not in schema.get("required", ()):
         properties["model"] = {"anyOf": [{"type": "string", "const": name}, {"type": "null"}]}
+    first = ["model", "inputs", *(running.verb(what).input.model_fields if what in running.served.verbs else ())]
+    schema["properties"] = {key: properties[key] for key in dict.fromkeys([*first, *properties]) if key in properties}
     if naming:
         schema["required"] = sorted({*schema.get("required", ()), "model"})
     schemas[f"{name}.{what}"] = schema

@@ -31,7 +31,7 @@ class ExplainOptions(Strict):
 class OcclusionOptions(ExplainOptions):
     """What is explained of an exported model, which has no gradients."""
 
-    method: Literal["occlusion"] = Field(default="occlusion", description="what leaving out a token changes")
+    method: Literal["occlusion"] = Field(default="occlusion", description="what covering a token changes")
 
 
 class TokenValue(Strict):
@@ -49,8 +49,8 @@ class ExplanationAnswer(Strict):
     method: str
     target: str | None
     output: float = Field(description="that is explained: log-odds of a class or tag, log-probability of a symbol")
-    baseline: float | None = Field(description="the output for nothing at all, from which integrated gradients start")
-    delta: float | None = Field(description="output less baseline less the sum of the values; 0 where all is explained")
+    baseline: float | None = Field(description="the output with every token covered")
+    delta: float | None = Field(description="what the values explain too much of output less baseline; 0 is all of it")
     steps: int | None = Field(description="gradients computed")
     position: int | None
     text: str

@@ -21,6 +21,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import median
 from typing import Any, NamedTuple
 
 from seqwise.serving.problems import Refused
@@ -262,10 +263,10 @@ class Batcher:
         return min(self._max_batch, max(FEW, int(LONG_BATCH_S / of_one)))
 
     def _learn(self, entries: list[_Entry], seconds: float) -> None:
-        """Note how long a batch took. The best of some counts: a batch of one, or the very first, is slow for its steps."""
+        """Note how long a batch took. The median of some counts: one that other programs held up says nothing of the next."""
         self._figures.append((seconds / max(1, sum(entry.item.length for entry in entries)), seconds))
         if len(self._figures) > 1:
-            self._pace = min(pace for pace, _ in self._figures)
+            self._pace = median(pace for pace, _ in self._figures)
             self._longest = max(seconds for _, seconds in self._figures)
 
     def _is_dense(self, entries: list[_Entry]) -> bool:

@@ -263,7 +263,7 @@ class Batcher:
         return min(self._max_batch, max(FEW, int(LONG_BATCH_S / of_one)))
 
     def _learn(self, entries: list[_Entry], seconds: float) -> None:
-        """Note how long a batch took. The median of some counts: one that other programs held up says nothing of the next."""
+        """Note how long a batch took. The median of some counts: one that was held up says nothing of the next."""
         self._figures.append((seconds / max(1, sum(entry.item.length for entry in entries)), seconds))
         if len(self._figures) > 1:
             self._pace = median(pace for pace, _ in self._figures)

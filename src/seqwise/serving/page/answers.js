@@ -41,10 +41,17 @@ function classes(model) {
       sure.textContent = several ? "" : percent(answer.probability);
       bars.show(answer.probabilities, new Set(chosen.map(String)), floor);
       why.textContent = [
-        chosen.length === 0 && !several && `No class is sure enough: the most probable has ${percent(answer.probability)}.`,
-        model.thresholds && (several ? "The line on a bar is the label's threshold." : "The line on a bar is the class's threshold: the class that is furthest beyond its own is chosen."),
+        chosen.length === 0 &&
+          !several &&
+          `No class is sure enough: the most probable has ${percent(answer.probability)}.`,
+        model.thresholds &&
+          (several
+            ? "The line on a bar is the label's threshold."
+            : "The line on a bar is the class's threshold: the class that is furthest beyond its own is chosen."),
         floor !== null && `Below ${percent(floor)} (dotted) there is no answer.`,
-      ].filter(Boolean).join(" ");
+      ]
+        .filter(Boolean)
+        .join(" ");
       return several ? `${label.textContent}.` : `${label.textContent}, ${sure.textContent}.`;
     },
     clear() {
@@ -75,11 +82,19 @@ function tags(model) {
           ? table(
               "Entities",
               ["Text", "Type", "Probability"],
-              answer.entities.map((of) => [of.word, el("span", { class: `chip ${hues.of(of.entity_group)}` }, of.entity_group), percent(of.score)]),
+              answer.entities.map((of) => [
+                of.word,
+                el("span", { class: `chip ${hues.of(of.entity_group)}` }, of.entity_group),
+                percent(of.score),
+              ]),
               { numeric: [2] },
             )
           : el("p", { class: "hint" }, "Nothing is marked in this text."),
-        foldout(open, "Every token", table("Tokens and their tags", ["Token", "Tag", "Probability"], rows, { numeric: [2] })),
+        foldout(
+          open,
+          "Every token",
+          table("Tokens and their tags", ["Token", "Tag", "Probability"], rows, { numeric: [2] }),
+        ),
       );
       const types = new Set(answer.entities.map((of) => of.entity_group));
       return `${answer.entities.length} entities${types.size ? `: ${[...types].join(", ")}` : ""}.`;
@@ -93,7 +108,11 @@ function tags(model) {
 
 function timeline(answer, hues) {
   const end = Math.max(1e-9, ...answer.segments.map((of) => of.end));
-  const rows = answer.segments.map((of) => [of.entity_group, `${number(of.start)} – ${number(of.end)}`, percent(of.score)]);
+  const rows = answer.segments.map((of) => [
+    of.entity_group,
+    `${number(of.start)} – ${number(of.end)}`,
+    percent(of.score),
+  ]);
   return el(
     "div",
     {},
@@ -101,10 +120,20 @@ function timeline(answer, hues) {
       "div",
       { class: "timeline", "aria-hidden": "true" },
       answer.segments.map((of) =>
-        el("span", { class: hues.of(of.entity_group), vars: { size: (of.end - of.start) / end }, title: `${of.entity_group} ${number(of.start)} to ${number(of.end)}` }, of.entity_group),
+        el(
+          "span",
+          {
+            class: hues.of(of.entity_group),
+            vars: { size: (of.end - of.start) / end },
+            title: `${of.entity_group} ${number(of.start)} to ${number(of.end)}`,
+          },
+          of.entity_group,
+        ),
       ),
     ),
-    table("Segments", ["Label", answer.unit === "seconds" ? "Seconds" : "Steps", "Probability"], rows, { numeric: [1, 2] }),
+    table("Segments", ["Label", answer.unit === "seconds" ? "Seconds" : "Steps", "Probability"], rows, {
+      numeric: [1, 2],
+    }),
   );
 }
 
@@ -148,12 +177,23 @@ function forecast() {
             linePlot(
               [
                 { name: "given", values: column(history, c), kind: "past" },
-                { name: "forecast", values: [history.at(-1)[c], ...column(ahead, c)], start: history.length - 1, kind: "ahead" },
+                {
+                  name: "forecast",
+                  values: [history.at(-1)[c], ...column(ahead, c)],
+                  start: history.length - 1,
+                  kind: "ahead",
+                },
               ],
               {
                 height: names.length > 2 ? 130 : 220,
                 from: history.length - 1,
-                band: answer.low?.length ? { low: [history.at(-1)[c], ...column(answer.low, c)], high: [history.at(-1)[c], ...column(answer.high, c)], start: history.length - 1 } : null,
+                band: answer.low?.length
+                  ? {
+                      low: [history.at(-1)[c], ...column(answer.low, c)],
+                      high: [history.at(-1)[c], ...column(answer.high, c)],
+                      start: history.length - 1,
+                    }
+                  : null,
                 label: `${name}: ${history.length} steps given, ${ahead.length} steps ahead from ${number(ahead[0][c])} to ${number(ahead.at(-1)[c])}`,
                 legend: c === 0,
               },
@@ -163,7 +203,12 @@ function forecast() {
         foldout(
           open,
           "The numbers",
-          table("Forecast", ["Step", ...names], ahead.map((row, i) => [String(i + 1), ...row.map(number)]), { numeric: names.map((_, c) => c + 1) }),
+          table(
+            "Forecast",
+            ["Step", ...names],
+            ahead.map((row, i) => [String(i + 1), ...row.map(number)]),
+            { numeric: names.map((_, c) => c + 1) },
+          ),
         ),
       );
       return `${ahead.length} steps ahead.`;
@@ -189,9 +234,16 @@ function translations() {
       note.textContent = answer.truncated ? "The text was longer than the model reads: its end is left out." : "";
       others.replaceChildren(
         answer.answers.length > 1
-          ? table("Translations, best first", ["Translation", "Score"], answer.answers.map((of) => [of.text, number(of.score)]), { numeric: [1] })
+          ? table(
+              "Translations, best first",
+              ["Translation", "Score"],
+              answer.answers.map((of) => [of.text, number(of.score)]),
+              { numeric: [1] },
+            )
           : "",
-        answer.symbols?.length && answer.answers[0]?.attention?.length ? attended(answer.symbols, answer.answers[0], open) : "",
+        answer.symbols?.length && answer.answers[0]?.attention?.length
+          ? attended(answer.symbols, answer.answers[0], open)
+          : "",
       );
       return `${answer.translation}`;
     },
@@ -215,7 +267,16 @@ function attended(read, answer, open) {
         "table",
         { class: "attention" },
         el("caption", { class: "unseen" }, "Attention: share of each symbol that was read, for each that was written"),
-        el("thead", {}, el("tr", {}, el("td"), read.map((symbol) => el("th", { scope: "col" }, el("span", {}, symbol))))),
+        el(
+          "thead",
+          {},
+          el(
+            "tr",
+            {},
+            el("td"),
+            read.map((symbol) => el("th", { scope: "col" }, el("span", {}, symbol))),
+          ),
+        ),
         el(
           "tbody",
           {},
@@ -224,7 +285,13 @@ function attended(read, answer, open) {
               "tr",
               {},
               el("th", { scope: "row" }, symbol),
-              answer.attention[i].map((share, j) => el("td", { vars: { share: share.toFixed(3) }, title: `${symbol} ← ${read[j]}: ${percent(share)}` }, el("span", { class: "unseen" }, percent(share)))),
+              answer.attention[i].map((share, j) =>
+                el(
+                  "td",
+                  { vars: { share: share.toFixed(3) }, title: `${symbol} ← ${read[j]}: ${percent(share)}` },
+                  el("span", { class: "unseen" }, percent(share)),
+                ),
+              ),
             ),
           ),
         ),

@@ -35,7 +35,8 @@ async function problemOf(response) {
   } catch {
     said = {};
   }
-  const detail = typeof said.detail === "string" ? said.detail : (said.title ?? `The server answered ${response.status}.`);
+  const detail =
+    typeof said.detail === "string" ? said.detail : (said.title ?? `The server answered ${response.status}.`);
   const seconds = Number(response.headers.get("retry-after"));
   return new Problem(response.status, detail, {
     field: typeof said.field === "string" ? said.field : null,
@@ -118,7 +119,11 @@ export async function* events(path, body, signal) {
     rest = blocks.pop();
     for (const block of blocks) {
       const lines = block.split("\n");
-      const event = lines.find((line) => line.startsWith("event:"))?.slice(6).trim() ?? "message";
+      const event =
+        lines
+          .find((line) => line.startsWith("event:"))
+          ?.slice(6)
+          .trim() ?? "message";
       const data = lines.filter((line) => line.startsWith("data:")).map((line) => line.slice(5).replace(/^ /, ""));
       if (data.length) yield { event, data: JSON.parse(data.join("\n")) };
     }

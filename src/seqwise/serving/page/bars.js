@@ -22,7 +22,9 @@ export class Bars {
    */
   show(probabilities, chosen, floor = null) {
     this.last = [probabilities, chosen, floor];
-    const order = Object.entries(probabilities).sort((a, b) => Number(chosen.has(b[0])) - Number(chosen.has(a[0])) || b[1] - a[1]);
+    const order = Object.entries(probabilities).sort(
+      (a, b) => Number(chosen.has(b[0])) - Number(chosen.has(a[0])) || b[1] - a[1],
+    );
     const shown = this.all ? order : order.slice(0, Math.max(FEW, chosen.size));
     for (const [name, row] of this.rows) {
       if (!shown.some(([of]) => of === name)) {
@@ -40,7 +42,8 @@ export class Bars {
       row.track.style.setProperty("--share", share);
       row.track.style.setProperty("--floor", floor ?? 0);
       row.track.classList.toggle("floored", floor !== null);
-      if (this.list.children[place] !== row.element) this.list.insertBefore(row.element, this.list.children[place] ?? null);
+      if (this.list.children[place] !== row.element)
+        this.list.insertBefore(row.element, this.list.children[place] ?? null);
     });
     this.more.hidden = order.length <= FEW;
     this.more.textContent = this.all ? "Show fewer" : `Show all ${order.length}`;

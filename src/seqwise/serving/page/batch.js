@@ -20,7 +20,9 @@ function cellsOf(model, answer) {
       return {
         ...(answer.labels ? { labels: answer.labels.join(" ") } : { label: answer.label ?? "" }),
         ...(answer.probability === undefined ? {} : { probability: answer.probability.toFixed(6) }),
-        ...Object.fromEntries(Object.entries(answer.probabilities).map(([name, share]) => [`p(${name})`, share.toFixed(6)])),
+        ...Object.fromEntries(
+          Object.entries(answer.probabilities).map(([name, share]) => [`p(${name})`, share.toFixed(6)]),
+        ),
       };
     case "tag":
       return { entities: JSON.stringify(answer.entities) };
@@ -35,8 +37,17 @@ function cellsOf(model, answer) {
 
 function columnsOf(model) {
   if (model.task === "classify")
-    return [...(model.several_labels ? ["labels"] : ["label"]), "probability", ...(model.classes ?? []).map((name) => `p(${name})`), "error"];
-  return { tag: ["entities", "error"], translate: ["translation", "error"], regress: [...(model.targets ?? []), "error"] }[model.task] ?? null;
+    return [
+      ...(model.several_labels ? ["labels"] : ["label"]),
+      "probability",
+      ...(model.classes ?? []).map((name) => `p(${name})`),
+      "error",
+    ];
+  return (
+    { tag: ["entities", "error"], translate: ["translation", "error"], regress: [...(model.targets ?? []), "error"] }[
+      model.task
+    ] ?? null
+  );
 }
 
 export function batchView(model) {
@@ -47,21 +58,41 @@ export function batchView(model) {
   let controller = null;
   let parts = [];
 
-  const chooser = el("input", { type: "file", accept: ".csv,.tsv,.txt,text/csv", onchange: () => open(chooser.files[0]) });
+  const chooser = el("input", {
+    type: "file",
+    accept: ".csv,.tsv,.txt,text/csv",
+    onchange: () => open(chooser.files[0]),
+  });
   const selects = names.map((name) => [name, el("select", {})]);
   const headed = el("input", { type: "checkbox", checked: true, onchange: () => look() });
   const preview = el("div");
   const bar = el("progress", { max: 1, value: 0, "aria-label": "Progress" });
   const tally = el("div");
-  const sample = el("div", {}, el("p", { class: "hint" }, "Answers appear here, row after row; the file stays on this machine and goes to the server in parts."));
+  const sample = el(
+    "div",
+    {},
+    el(
+      "p",
+      { class: "hint" },
+      "Answers appear here, row after row; the file stays on this machine and goes to the server in parts.",
+    ),
+  );
   const start = button("Answer all rows", run, { class: "primary", disabled: true });
   const cancel = button("Cancel", () => controller?.abort(), { class: "plain", disabled: true });
-  const save = button("Download the answers", () => download(`${(file?.name ?? "file").replace(/\.[^.]*$/, "")}-answers.csv`, parts, "text/csv"), { class: "plain", disabled: true });
+  const save = button(
+    "Download the answers",
+    () => download(`${(file?.name ?? "file").replace(/\.[^.]*$/, "")}-answers.csv`, parts, "text/csv"),
+    { class: "plain", disabled: true },
+  );
   const chosen = el("p", { class: "hint", role: "status" }, "A .csv, .tsv or .txt file, drop it here or choose it.");
   const setup = el(
     "div",
     { hidden: true },
-    el("div", { class: "grid" }, selects.map(([name, select]) => field(names.length > 1 ? `Column of ${name}` : "Column of the text", select))),
+    el(
+      "div",
+      { class: "grid" },
+      selects.map(([name, select]) => field(names.length > 1 ? `Column of ${name}` : "Column of the text", select)),
+    ),
     el("label", { class: "check" }, headed, "The first line names the columns"),
     preview,
   );
@@ -87,7 +118,13 @@ export function batchView(model) {
         select.replaceChildren(...head.map((column, i) => el("option", { value: i }, column || `column ${i + 1}`)));
         select.value = String(likely(name, head, body));
       });
-      preview.replaceChildren(table("The first rows", head, body.map((row) => head.map((_, i) => cut(row[i] ?? "")))));
+      preview.replaceChildren(
+        table(
+          "The first rows",
+          head,
+          body.map((row) => head.map((_, i) => cut(row[i] ?? ""))),
+        ),
+      );
       chosen.textContent = `${file.name}, ${size(file.size)}`;
       setup.hidden = false;
       start.disabled = false;
@@ -119,16 +156,28 @@ export function batchView(model) {
 
     const flush = async () => {
       const batch = waiting.splice(0, TOGETHER);
-      const answers = await answer(batch.map((row) => inputOf(row, columns)), signal);
+      const answers = await answer(
+        batch.map((row) => inputOf(row, columns)),
+        signal,
+      );
       batch.forEach((row, i) => {
         const cells = cellsOf(model, answers[i]);
         answered ??= [...Object.keys(cells), "error"].filter((name, place, all) => all.indexOf(name) === place);
-        if (!parts.length) parts.push(csvLine([...(head.length ? head : row.map((_, c) => `column ${c + 1}`)), ...answered.map((name) => (head.includes(name) ? `answer_${name}` : name))]));
+        if (!parts.length)
+          parts.push(
+            csvLine([
+              ...(head.length ? head : row.map((_, c) => `column ${c + 1}`)),
+              ...answered.map((name) => (head.includes(name) ? `answer_${name}` : name)),
+            ]),
+          );
         parts.push(csvLine([...row, ...answered.map((name) => cells[name] ?? "")]));
         rows += 1;
         if (cells.error) failed += 1;
-        for (const name of answers[i].labels ?? (answers[i].label === undefined ? [] : [answers[i].label ?? "no answer"])) counts.set(name, (counts.get(name) ?? 0) + 1);
-        if (shown.length < SHOWN) shown.push([cut(Object.values(inputTexts(row, columns)).join(" · ")), short(model, answers[i])]);
+        for (const name of answers[i].labels ??
+          (answers[i].label === undefined ? [] : [answers[i].label ?? "no answer"]))
+          counts.set(name, (counts.get(name) ?? 0) + 1);
+        if (shown.length < SHOWN)
+          shown.push([cut(Object.values(inputTexts(row, columns)).join(" · ")), short(model, answers[i])]);
       });
       sample.replaceChildren(table("The first answers", ["Text", "Answer"], shown));
       drawTally(counts, rows);
@@ -142,12 +191,14 @@ export function batchView(model) {
         }
         while (waiting.length >= TOGETHER) {
           await flush();
-          bar.value = Math.max(0, piece.share - waiting.length / Math.max(1, rows + waiting.length) * piece.share);
+          bar.value = Math.max(0, piece.share - (waiting.length / Math.max(1, rows + waiting.length)) * piece.share);
         }
       }
       while (waiting.length) await flush();
       bar.value = 1;
-      status.say(`${rows.toLocaleString("en")} rows answered${failed ? `, ${failed.toLocaleString("en")} of them could not be: see the column “error”` : ""}.`);
+      status.say(
+        `${rows.toLocaleString("en")} rows answered${failed ? `, ${failed.toLocaleString("en")} of them could not be: see the column “error”` : ""}.`,
+      );
     } catch (problem) {
       if (signal.aborted) status.say(`Cancelled after ${rows.toLocaleString("en")} rows.`);
       else {
@@ -177,7 +228,11 @@ export function batchView(model) {
   function inputOf(row, columns) {
     const texts = inputTexts(row, columns);
     const kind = kindOf(model);
-    return kind === "fields" ? { fields: texts } : kind === "tokens" ? { tokens: texts.text.split(/\s+/).filter(Boolean) } : { text: texts.text };
+    return kind === "fields"
+      ? { fields: texts }
+      : kind === "tokens"
+        ? { tokens: texts.text.split(/\s+/).filter(Boolean) }
+        : { text: texts.text };
   }
   function drawTally(counts, rows) {
     if (!counts.size) return;
@@ -187,7 +242,13 @@ export function batchView(model) {
         "ol",
         { class: "bars" },
         order.map(([name, count]) =>
-          el("li", {}, el("span", { class: "name", dir: "auto", title: name }, name), el("span", { class: "track", vars: { share: count / rows } }), el("span", { class: "value" }, count.toLocaleString("en"))),
+          el(
+            "li",
+            {},
+            el("span", { class: "name", dir: "auto", title: name }, name),
+            el("span", { class: "track", vars: { share: count / rows } }),
+            el("span", { class: "value" }, count.toLocaleString("en")),
+          ),
         ),
       ),
     );
@@ -196,8 +257,22 @@ export function batchView(model) {
   const element = el(
     "div",
     { class: "pair" },
-    el("section", { class: "card drop", "aria-label": "File" }, el("div", { class: "dropzone" }, el("label", { class: "plain file" }, chooser, "Choose a file"), chosen), setup, el("div", { class: "row" }, start, cancel)),
-    el("section", { class: "card result", "aria-label": "Answers" }, bar, status.element, tally, sample, el("div", { class: "row" }, save)),
+    el(
+      "section",
+      { class: "card drop", "aria-label": "File" },
+      el("div", { class: "dropzone" }, el("label", { class: "plain file" }, chooser, "Choose a file"), chosen),
+      setup,
+      el("div", { class: "row" }, start, cancel),
+    ),
+    el(
+      "section",
+      { class: "card result", "aria-label": "Answers" },
+      bar,
+      status.element,
+      tally,
+      sample,
+      el("div", { class: "row" }, save),
+    ),
   );
   acceptsDrops(element.firstChild, open);
   return { element, hidden: () => {}, closed: () => controller?.abort() };
@@ -209,7 +284,9 @@ function likely(name, head, body) {
   if (same >= 0) return same;
   const known = head.findIndex((column) => LIKELY.test(column.trim()));
   if (known >= 0) return known;
-  const lengths = head.map((_, i) => body.reduce((sum, row) => sum + (Number.isNaN(Number(row[i])) ? (row[i] ?? "").length : 0), 0));
+  const lengths = head.map((_, i) =>
+    body.reduce((sum, row) => sum + (Number.isNaN(Number(row[i])) ? (row[i] ?? "").length : 0), 0),
+  );
   return lengths.indexOf(Math.max(...lengths));
 }
 
@@ -221,10 +298,15 @@ function short(model, answer) {
   if (answer.error) return answer.error;
   if (answer.labels) return answer.labels.join(", ") || "no label";
   if (answer.label !== undefined) return `${answer.label ?? "no answer"} ${percent(answer.probability)}`;
-  if (answer.entities) return answer.entities.map((of) => `${of.word} (${of.entity_group})`).join(", ") || "nothing marked";
+  if (answer.entities)
+    return answer.entities.map((of) => `${of.word} (${of.entity_group})`).join(", ") || "nothing marked";
   return Object.values(cellsOf(model, answer)).join(", ");
 }
 
 function size(bytes) {
-  return bytes < 1e3 ? `${bytes} bytes` : bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+  return bytes < 1e3
+    ? `${bytes} bytes`
+    : bytes < 1e6
+      ? `${(bytes / 1e3).toFixed(1)} kB`
+      : `${(bytes / 1e6).toFixed(1)} MB`;
 }

@@ -21,8 +21,16 @@ function rebuilt(node) {
     return [el("a", { href: address, rel: "noopener noreferrer nofollow", target: "_blank" }, children)];
   }
   if (name === "pre") return [el("pre", { tabindex: "0" }, children)];
-  if (name === "table") return [el("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": "Table of the card" }, el("table", {}, children))];
-  if (name === "th") return node.textContent.trim() ? [el("th", { scope: "col", class: align(node) }, children)] : [el("td", {})];
+  if (name === "table")
+    return [
+      el(
+        "div",
+        { class: "scroller", tabindex: "0", role: "region", "aria-label": "Table of the card" },
+        el("table", {}, children),
+      ),
+    ];
+  if (name === "th")
+    return node.textContent.trim() ? [el("th", { scope: "col", class: align(node) }, children)] : [el("td", {})];
   if (name === "td") return [el("td", { class: align(node) }, children)];
   return [el(name, {}, children)];
 }

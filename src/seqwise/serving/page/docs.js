@@ -6,7 +6,9 @@ import { button, el, field } from "./dom.js";
 import { table } from "./spans.js";
 
 const METHODS = ["get", "post", "put", "delete"];
-const place = Object.fromEntries(["chooser", "key-place", "model", "notice", "operations", "version"].map((id) => [id, document.getElementById(id)]));
+const place = Object.fromEntries(
+  ["chooser", "key-place", "model", "notice", "operations", "version"].map((id) => [id, document.getElementById(id)]),
+);
 let description = null;
 let models = [];
 let chosen = "";
@@ -14,7 +16,11 @@ let chosen = "";
 function resolved(schema) {
   let of = schema ?? {};
   for (let depth = 0; of.$ref && depth < 10; depth += 1) {
-    of = of.$ref.slice(2).split("/").reduce((part, name) => part?.[name.replaceAll("~1", "/").replaceAll("~0", "~")], description) ?? {};
+    of =
+      of.$ref
+        .slice(2)
+        .split("/")
+        .reduce((part, name) => part?.[name.replaceAll("~1", "/").replaceAll("~0", "~")], description) ?? {};
   }
   return of;
 }
@@ -88,16 +94,36 @@ function examplesOf(content) {
 }
 
 function trial(method, path, body, parameters) {
-  const answer = el("pre", { tabindex: "0", hidden: true, "aria-label": `What came back: ${method.toUpperCase()} ${path}`, role: "region" });
+  const answer = el("pre", {
+    tabindex: "0",
+    hidden: true,
+    "aria-label": `What came back: ${method.toUpperCase()} ${path}`,
+    role: "region",
+  });
   const said = el("p", { class: "status", role: "status" });
   const wrong = el("div", { role: "alert" });
   const examples = body ? examplesOf(body) : [];
-  const area = body ? el("textarea", { rows: 5, spellcheck: "false", class: "numbers", value: JSON.stringify(examples[0]?.[1] ?? {}, null, 2) }) : null;
+  const area = body
+    ? el("textarea", {
+        rows: 5,
+        spellcheck: "false",
+        class: "numbers",
+        value: JSON.stringify(examples[0]?.[1] ?? {}, null, 2),
+      })
+    : null;
   const chooser =
     examples.length > 1
-      ? el("select", { onchange: () => (area.value = JSON.stringify(examples[Number(chooser.value)][1], null, 2)) }, examples.map(([name], i) => el("option", { value: i }, name)))
+      ? el(
+          "select",
+          { onchange: () => (area.value = JSON.stringify(examples[Number(chooser.value)][1], null, 2)) },
+          examples.map(([name], i) => el("option", { value: i }, name)),
+        )
       : null;
-  const boxes = parameters.map((of) => [of.name, of.in, el("input", { type: "text", value: resolved(of.schema).default ?? "" })]);
+  const boxes = parameters.map((of) => [
+    of.name,
+    of.in,
+    el("input", { type: "text", value: resolved(of.schema).default ?? "" }),
+  ]);
   async function send() {
     wrong.replaceChildren();
     answer.hidden = true;
@@ -131,7 +157,16 @@ function trial(method, path, body, parameters) {
     "details",
     {},
     el("summary", {}, "Try it"),
-    el("div", { class: "stack" }, boxes.map(([name, , box]) => field(name, box)), chooser && field("Example", chooser), area && field("Body", area), el("div", { class: "row" }, button("Send", send, { class: "primary" }), said), wrong, answer),
+    el(
+      "div",
+      { class: "stack" },
+      boxes.map(([name, , box]) => field(name, box)),
+      chooser && field("Example", chooser),
+      area && field("Body", area),
+      el("div", { class: "row" }, button("Send", send, { class: "primary" }), said),
+      wrong,
+      answer,
+    ),
   );
 }
 
@@ -154,7 +189,11 @@ function operationOf(path, method, operation) {
       {},
       el("summary", {}, "Answers"),
       answer && (answered.length ? answered : el("p", { class: "hint" }, kindOf(answer))),
-      table(`Status codes: ${said}`, ["Status", "Meaning"], answers.map(([status, of]) => [el("code", {}, status), (of.description ?? "").replaceAll("`", "")])),
+      table(
+        `Status codes: ${said}`,
+        ["Status", "Meaning"],
+        answers.map(([status, of]) => [el("code", {}, status), (of.description ?? "").replaceAll("`", "")]),
+      ),
     ),
     trial(method, path, body, operation.parameters ?? []),
   );
@@ -164,8 +203,16 @@ function askForKey() {
   const box = el("input", { type: "password", autocomplete: "off" });
   place["key-place"].hidden = false;
   place["key-place"].replaceChildren(
-    field("API key", box, "this server answers only to who has one; it is kept until this tab of the browser is closed"),
-    el("div", { class: "row" }, button("Use this key", () => (key.set(box.value.trim()), load()), { class: "primary" })),
+    field(
+      "API key",
+      box,
+      "this server answers only to who has one; it is kept until this tab of the browser is closed",
+    ),
+    el(
+      "div",
+      { class: "row" },
+      button("Use this key", () => (key.set(box.value.trim()), load()), { class: "primary" }),
+    ),
   );
 }
 

@@ -11,7 +11,16 @@ export function embeddingsView(model, memory) {
 }
 
 function wordBox(value, changed, placeholder = "") {
-  return el("input", { type: "text", value, placeholder, autocomplete: "off", autocapitalize: "off", spellcheck: "false", maxlength: 200, oninput: changed });
+  return el("input", {
+    type: "text",
+    value,
+    placeholder,
+    autocomplete: "off",
+    autocapitalize: "off",
+    spellcheck: "false",
+    maxlength: 200,
+    oninput: changed,
+  });
 }
 
 /** Words as bars, of which each leads to its own neighbours. */
@@ -38,7 +47,11 @@ function bothViews(model, memory) {
     memory.word = word.value;
     near.later();
   });
-  const count = el("select", { onchange: () => near.now() }, [10, 25, 50].map((size) => el("option", { value: size }, String(size))));
+  const count = el(
+    "select",
+    { onchange: () => near.now() },
+    [10, 25, 50].map((size) => el("option", { value: size }, String(size))),
+  );
   const trail = el("p", { class: "trail" });
   const visited = [];
   const near = new Asking({
@@ -47,9 +60,16 @@ function bothViews(model, memory) {
     show(answer, question) {
       if (visited.at(-1) !== question.word) visited.push(question.word);
       const before = visited.slice(-6, -1);
-      trail.replaceChildren(...(before.length ? ["before: ", ...before.flatMap((of) => [button(of, () => walk(of), { class: "link" }), " "])] : []));
+      trail.replaceChildren(
+        ...(before.length
+          ? ["before: ", ...before.flatMap((of) => [button(of, () => walk(of), { class: "link" }), " "])]
+          : []),
+      );
       found.replaceChildren(wordList(answer.neighbours, walk));
-      return `Nearest to ${question.word}: ${answer.neighbours.slice(0, 3).map((of) => of.word).join(", ")}.`;
+      return `Nearest to ${question.word}: ${answer.neighbours
+        .slice(0, 3)
+        .map((of) => of.word)
+        .join(", ")}.`;
     },
     clear: () => found.replaceChildren(),
     status,
@@ -104,7 +124,14 @@ function bothViews(model, memory) {
           "section",
           { class: "card", "aria-labelledby": "analogy-title" },
           el("h2", { id: "analogy-title" }, "Analogy"),
-          el("div", { class: "analogy" }, field("This word", boxes[0]), field("is to", boxes[1]), field("as this one", boxes[2]), el("p", { class: "hint" }, "For instance: man is to king as woman is to …")),
+          el(
+            "div",
+            { class: "analogy" },
+            field("This word", boxes[0]),
+            field("is to", boxes[1]),
+            field("as this one", boxes[2]),
+            el("p", { class: "hint" }, "For instance: man is to king as woman is to …"),
+          ),
           answers,
           said.element,
         ),

@@ -16,13 +16,16 @@ function shortened(value) {
 }
 
 function bodyOf(model, more = {}) {
-  const input = Object.fromEntries(Object.entries(model.example ?? {}).map(([name, value]) => [name, shortened(value)]));
+  const input = Object.fromEntries(
+    Object.entries(model.example ?? {}).map(([name, value]) => [name, shortened(value)]),
+  );
   return { model: model.name, ...input, ...more };
 }
 
 function curl(path, body, flags = "") {
   const secret = key.get() ? ' \\\n  -H "Authorization: Bearer $KEY"' : "";
-  const sent = body === null ? "" : ` \\\n  -H 'content-type: application/json' \\\n  -d ${quoted(JSON.stringify(body))}`;
+  const sent =
+    body === null ? "" : ` \\\n  -H 'content-type: application/json' \\\n  -d ${quoted(JSON.stringify(body))}`;
   return `curl ${flags}${address(path)}${secret}${sent}`;
 }
 
@@ -42,13 +45,37 @@ export function examplesView(model) {
   const has = (verb) => model.verbs.includes(verb);
   const parts = [
     has("predict") && ["An answer", curl("predict", bodyOf(model))],
-    has("predict") && model.example?.text !== undefined && ["Several at once", curl("batch_predict", { model: model.name, inputs: [model.example.text, model.example.text] })],
+    has("predict") &&
+      model.example?.text !== undefined && [
+        "Several at once",
+        curl("batch_predict", { model: model.name, inputs: [model.example.text, model.example.text] }),
+      ],
     has("score") && ["How probable a text is", curl("score", bodyOf(model))],
-    has("generate") && ["A text while it is written", curl("generate", { model: model.name, ...(model.task === "lm" ? { prompt: model.example?.prompt ?? model.example?.text ?? "" } : (model.example ?? {})), temperature: 0.8, stream: true }, "-N ")],
+    has("generate") && [
+      "A text while it is written",
+      curl(
+        "generate",
+        {
+          model: model.name,
+          ...(model.task === "lm"
+            ? { prompt: model.example?.prompt ?? model.example?.text ?? "" }
+            : (model.example ?? {})),
+          temperature: 0.8,
+          stream: true,
+        },
+        "-N ",
+      ),
+    ],
     has("explain") && ["What the tokens did", curl("explain", bodyOf(model, { method: "integrated_gradients" }))],
     has("trace") && ["What the state held", curl("trace", bodyOf(model))],
-    has("neighbours") && ["Neighbours of a word", curl("neighbours", { model: model.name, word: model.example?.word ?? "word", k: 10 })],
-    has("analogy") && ["An analogy", curl("analogy", { model: model.name, positive: ["king", "woman"], negative: ["man"] })],
+    has("neighbours") && [
+      "Neighbours of a word",
+      curl("neighbours", { model: model.name, word: model.example?.word ?? "word", k: 10 }),
+    ],
+    has("analogy") && [
+      "An analogy",
+      curl("analogy", { model: model.name, positive: ["king", "woman"], negative: ["man"] }),
+    ],
     model.streams && ["A session that keeps the state", curl("sessions", { model: model.name })],
     ["What this model is", curl(`models/${encodeURIComponent(model.name)}`, null)],
     (has("predict") || has("score")) && ["Python", python(model)],
@@ -72,7 +99,12 @@ export function examplesView(model) {
           },
           { class: "quiet small", "aria-label": `Copy: ${title}` },
         );
-        return el("div", { class: "example" }, el("div", { class: "row" }, el("h2", {}, title), copied, copy), el("pre", { tabindex: "0", "aria-label": title, role: "region" }, code));
+        return el(
+          "div",
+          { class: "example" },
+          el("div", { class: "row" }, el("h2", {}, title), copied, copy),
+          el("pre", { tabindex: "0", "aria-label": title, role: "region" }, code),
+        );
       }),
     ),
   };

@@ -13,7 +13,8 @@ const METHODS = [
   ["gradient_x_input", "Gradient × input"],
 ];
 const SAID = {
-  integrated_gradients: "What each token adds to the output on the way from an empty input; the parts sum to the change.",
+  integrated_gradients:
+    "What each token adds to the output on the way from an empty input; the parts sum to the change.",
   occlusion: "How much the output changes when a token is left out.",
   gradient_x_input: "The output's slope at each token: quick, and good near the input only.",
 };
@@ -30,7 +31,12 @@ export function explainView(model, memory) {
   const input = createInput(model, memory, () => asking.later());
   const targets = model.classes ?? model.targets;
   const target = targets?.length
-    ? el("select", { onchange: () => asking.now() }, el("option", { value: "" }, "the answer"), targets.map((name) => el("option", { value: name }, name)))
+    ? el(
+        "select",
+        { onchange: () => asking.now() },
+        el("option", { value: "" }, "the answer"),
+        targets.map((name) => el("option", { value: name }, name)),
+      )
     : null;
   const position =
     model.task === "tag" || model.task === "lm"
@@ -63,7 +69,10 @@ export function explainView(model, memory) {
           el("span", { class: "sure" }, `${OUTPUT[model.task] ?? "output"} ${number(answer.output)}`),
         ),
         frames
-          ? linePlot([{ name: "value", values: answer.tokens.map((token) => token.value) }], { height: 180, label: `Value of each of ${answer.tokens.length} steps` })
+          ? linePlot([{ name: "value", values: answer.tokens.map((token) => token.value) }], {
+              height: 180,
+              label: `Value of each of ${answer.tokens.length} steps`,
+            })
           : shadedText(answer.text ?? question.text, answer.tokens, { say: signed }),
         el(
           "p",
@@ -75,21 +84,34 @@ export function explainView(model, memory) {
         table(
           "Tokens by what they did",
           ["Token", "Value", el("span", { class: "unseen" }, "Value as a bar")],
-          top.slice(0, TOP).map((token) => [
-            token.text,
-            signed(token.value),
-            el("span", { class: `meter ${token.value > 0 ? "for" : "against"}`, vars: { share: Math.abs(token.value) / most }, "aria-hidden": "true" }),
-          ]),
+          top
+            .slice(0, TOP)
+            .map((token) => [
+              token.text,
+              signed(token.value),
+              el("span", {
+                class: `meter ${token.value > 0 ? "for" : "against"}`,
+                vars: { share: Math.abs(token.value) / most },
+                "aria-hidden": "true",
+              }),
+            ]),
           { numeric: [1] },
         ),
         el(
           "p",
           { class: "hint" },
-          answer.baseline === null ? "" : `From ${number(answer.baseline)} without the text to ${number(answer.output)} with it.`,
-          answer.delta !== null && answer.delta !== undefined ? ` The tokens' values miss the change by ${number(answer.delta)}.` : "",
+          answer.baseline === null
+            ? ""
+            : `From ${number(answer.baseline)} without the text to ${number(answer.output)} with it.`,
+          answer.delta !== null && answer.delta !== undefined
+            ? ` The tokens' values miss the change by ${number(answer.delta)}.`
+            : "",
         ),
       );
-      return `For ${answer.target}: ${top.slice(0, 3).map((token) => `${token.text} ${signed(token.value)}`).join(", ")}.`;
+      return `For ${answer.target}: ${top
+        .slice(0, 3)
+        .map((token) => `${token.text} ${signed(token.value)}`)
+        .join(", ")}.`;
     },
     clear() {
       element.classList.add("empty");
@@ -113,9 +135,20 @@ export function explainView(model, memory) {
         }),
         said,
         (target || position) &&
-          el("div", { class: "grid" }, target && field("Explain", target), position && field("At token", position, "counted from 0")),
+          el(
+            "div",
+            { class: "grid" },
+            target && field("Explain", target),
+            position && field("At token", position, "counted from 0"),
+          ),
       ),
-      el("section", { class: "card result", "aria-label": "Explanation" }, element, waiting("What each token does to the answer appears here."), status.element),
+      el(
+        "section",
+        { class: "card result", "aria-label": "Explanation" },
+        element,
+        waiting("What each token does to the answer appears here."),
+        status.element,
+      ),
     ),
     shown() {
       input.shown?.();

@@ -12,7 +12,10 @@ const TABLE_STEPS = 40;
 function colour(element, name) {
   const probe = el("span", { class: `colour-${name}` });
   element.append(probe);
-  const parts = getComputedStyle(probe).color.match(/[\d.]+/g).slice(0, 3).map(Number);
+  const parts = getComputedStyle(probe)
+    .color.match(/[\d.]+/g)
+    .slice(0, 3)
+    .map(Number);
   probe.remove();
   return parts;
 }
@@ -90,7 +93,11 @@ export class HeatMap {
     this.canvas.style.height = `${height + labels}px`;
     this.size = { cell, tall, height };
     pen.scale(ratio, ratio);
-    const shades = { ground: colour(this.box, "ground"), up: colour(this.box, "for"), down: colour(this.box, "against") };
+    const shades = {
+      ground: colour(this.box, "ground"),
+      up: colour(this.box, "for"),
+      down: colour(this.box, "against"),
+    };
     for (let step = 0; step < steps; step += 1) {
       for (let unit = 0; unit < units; unit += 1) {
         const value = this.rows[step][unit];
@@ -128,7 +135,10 @@ export class HeatMap {
   pointed(event) {
     if (!this.size) return;
     const place = this.canvas.getBoundingClientRect();
-    this.move(Math.floor((event.clientX - place.left) / this.size.cell), Math.floor((event.clientY - place.top) / this.size.tall));
+    this.move(
+      Math.floor((event.clientX - place.left) / this.size.cell),
+      Math.floor((event.clientY - place.top) / this.size.tall),
+    );
   }
 
   pressed(event) {
@@ -173,19 +183,33 @@ export class HeatMap {
           "table",
           {},
           el("caption", { class: "unseen" }, "Activations: a row for each step"),
-          el("thead", {}, el("tr", {}, ["Step", "Symbol", ...units].map((name) => el("th", { scope: "col" }, name)))),
+          el(
+            "thead",
+            {},
+            el(
+              "tr",
+              {},
+              ["Step", "Symbol", ...units].map((name) => el("th", { scope: "col" }, name)),
+            ),
+          ),
           el(
             "tbody",
             {},
-            this.rows
-              .slice(0, TABLE_STEPS)
-              .map((row, step) =>
-                el("tr", {}, el("th", { scope: "row" }, String(step + 1)), el("td", {}, this.symbols[step]), row.map((value) => el("td", { class: "number" }, number(value)))),
+            this.rows.slice(0, TABLE_STEPS).map((row, step) =>
+              el(
+                "tr",
+                {},
+                el("th", { scope: "row" }, String(step + 1)),
+                el("td", {}, this.symbols[step]),
+                row.map((value) => el("td", { class: "number" }, number(value))),
               ),
+            ),
           ),
         ),
       ),
-      this.rows.length > TABLE_STEPS ? el("p", { class: "hint" }, `The first ${TABLE_STEPS} of ${this.rows.length} steps.`) : "",
+      this.rows.length > TABLE_STEPS
+        ? el("p", { class: "hint" }, `The first ${TABLE_STEPS} of ${this.rows.length} steps.`)
+        : "",
     );
   }
 }

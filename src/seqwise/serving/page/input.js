@@ -120,7 +120,12 @@ export function readNumbers(text) {
       throw new Problem(422, "This is no list of numbers: a bracket or comma is wrong.");
     }
   }
-  let lines = trimmed.split(/\r?\n/).map((line) => line.trim().split(/[\s,;]+/).filter(Boolean));
+  let lines = trimmed.split(/\r?\n/).map((line) =>
+    line
+      .trim()
+      .split(/[\s,;]+/)
+      .filter(Boolean),
+  );
   if (lines.length > 1 && lines[0].every((part) => Number.isNaN(Number(part)))) lines = lines.slice(1);
   const rows = lines.map((line) => line.map(Number));
   return checked(rows.length === 1 || rows.every((row) => row.length === 1) ? rows.flat() : rows);
@@ -142,7 +147,13 @@ function numbersInput(model, memory, changed, kind) {
   const facts = el("p", { class: "hint" });
   const chooser = el("input", { type: "file", accept: ".csv,.tsv,.txt,.json", onchange: () => read(chooser.files[0]) });
   const beside = model.example?.known
-    ? el("textarea", { rows: 3, spellcheck: "false", class: "numbers", oninput: () => changed(), value: written(model.example.known) })
+    ? el("textarea", {
+        rows: 3,
+        spellcheck: "false",
+        class: "numbers",
+        oninput: () => changed(),
+        value: written(model.example.known),
+      })
     : null;
   let problem = null;
 
@@ -287,7 +298,12 @@ function soundInput(model, memory, changed) {
     const given = model.example ?? {};
     if (given.wav) await open(new Blob([fromBase64(given.wav)], { type: "audio/wav" }), "example");
     else if (given.frames) {
-      memory.sound = { samples: Float32Array.from(given.frames.flat()), rate: given.rate ?? rate, name: "example", frames: true };
+      memory.sound = {
+        samples: Float32Array.from(given.frames.flat()),
+        rate: given.rate ?? rate,
+        name: "example",
+        frames: true,
+      };
       draw();
       changed();
     }

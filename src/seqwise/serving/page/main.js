@@ -17,9 +17,23 @@ import { streamView } from "./stream.js";
 import { Tabs } from "./tabs.js";
 
 const page = Object.fromEntries(
-  ["about", "chooser", "facts", "key", "keys", "keys-cancel", "keys-form", "keys-problem", "keys-value", "model", "name", "notice", "panels", "tabs", "theme"].map(
-    (id) => [id, document.getElementById(id)],
-  ),
+  [
+    "about",
+    "chooser",
+    "facts",
+    "key",
+    "keys",
+    "keys-cancel",
+    "keys-form",
+    "keys-problem",
+    "keys-value",
+    "model",
+    "name",
+    "notice",
+    "panels",
+    "tabs",
+    "theme",
+  ].map((id) => [id, document.getElementById(id)]),
 );
 const TASKS = {
   classify: ["Classify", "classifier"],
@@ -43,10 +57,15 @@ function tabsOf(model) {
   const writes = model.task === "generate";
   const texts = ["text", "fields", "tokens"].includes(kindOf(model));
   return [
-    verbs.has("predict") && !writes && ["predict", TASKS[model.task]?.[0] ?? "Predict", () => predictView(model, memory)],
+    verbs.has("predict") &&
+      !writes && ["predict", TASKS[model.task]?.[0] ?? "Predict", () => predictView(model, memory)],
     verbs.has("generate") && ["generate", "Generate", () => generateView(model, memory)],
     verbs.has("score") && ["score", "Score", () => scoreView(model, memory)],
-    (verbs.has("neighbours") || verbs.has("analogy")) && ["embeddings", "Embeddings", () => embeddingsView(model, memory)],
+    (verbs.has("neighbours") || verbs.has("analogy")) && [
+      "embeddings",
+      "Embeddings",
+      () => embeddingsView(model, memory),
+    ],
     verbs.has("explain") && ["explain", "Explain", () => explainView(model, memory)],
     verbs.has("trace") && ["state", "State", () => statesView(model, memory)],
     model.streams && ["stream", "Stream", () => streamView(model, memory)],
@@ -76,7 +95,18 @@ const FIGURES = {
   lm: ["perplexity"],
   generate: ["log_loss"],
 };
-const SHORT = { bleu: "BLEU", chrf: "chrF", wer: "WER", cer: "CER", mae: "MAE", r2: "R²", mase: "MASE", f1: "F1", macro_f1: "macro F1", micro_f1: "micro F1" };
+const SHORT = {
+  bleu: "BLEU",
+  chrf: "chrF",
+  wer: "WER",
+  cer: "CER",
+  mae: "MAE",
+  r2: "R²",
+  mase: "MASE",
+  f1: "F1",
+  macro_f1: "macro F1",
+  micro_f1: "micro F1",
+};
 
 function figuresOf(model) {
   const split = model.figures?.test ? "test" : "validation";
@@ -92,7 +122,9 @@ function factsOf(model) {
   return [
     TASKS[model.task]?.[1] ?? model.task,
     model.cell && model.cell.toUpperCase(),
-    model.task !== "vectors" && model.unit && `${["generate", "transcribe"].includes(model.task) ? "writes" : "reads"} ${UNITS[model.unit] ?? model.unit}`,
+    model.task !== "vectors" &&
+      model.unit &&
+      `${["generate", "transcribe"].includes(model.task) ? "writes" : "reads"} ${UNITS[model.unit] ?? model.unit}`,
     model.task === "classify" && `${model.classes.length} ${model.several_labels ? "labels" : "classes"}`,
     model.words && `${model.words.toLocaleString("en")} words of ${model.size} numbers`,
     model.calibrated && "calibrated",

@@ -45,7 +45,10 @@ export class PianoRoll {
     this.canvas.width = Math.round(width * ratio);
     this.canvas.height = Math.round(height * ratio);
     this.canvas.style.height = `${height}px`;
-    this.canvas.setAttribute("aria-label", `${this.chords.length} steps, from ${pitchName(low + MARGIN)} to ${pitchName(high - MARGIN)}`);
+    this.canvas.setAttribute(
+      "aria-label",
+      `${this.chords.length} steps, from ${pitchName(low + MARGIN)} to ${pitchName(high - MARGIN)}`,
+    );
     const style = getComputedStyle(this.element);
     const pen = this.canvas.getContext("2d");
     pen.scale(ratio, ratio);

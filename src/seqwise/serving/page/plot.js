@@ -12,7 +12,8 @@ export function ticks(low, high, count = 4) {
   const step = [1, 2, 5, 10].map((of) => of * power).find((of) => of >= raw) ?? raw;
   const first = Math.ceil(low / step - 1e-9) * step;
   const found = [];
-  for (let value = first; value <= high + step * 1e-6; value += step) found.push(Math.abs(value) < step * 1e-9 ? 0 : value);
+  for (let value = first; value <= high + step * 1e-6; value += step)
+    found.push(Math.abs(value) < step * 1e-9 ? 0 : value);
   return found;
 }
 
@@ -39,7 +40,10 @@ function span(values) {
  * @param {{name: string, values: number[], start?: number, kind?: string}[]} lines `kind` is a class of the style sheet
  * @param {object} options height, label, band {low, high, start}, from (step of the vertical line), bounds [low, high], legend
  */
-export function linePlot(lines, { height = 200, label = "", band = null, from = null, bounds = null, legend = false } = {}) {
+export function linePlot(
+  lines,
+  { height = 200, label = "", band = null, from = null, bounds = null, legend = false } = {},
+) {
   const all = lines.flatMap((line) => line.values).concat(band ? [...band.low, ...band.high] : []);
   const [low, high] = bounds ?? span(all);
   const steps = Math.max(2, ...lines.map((line) => (line.start ?? 0) + line.values.length));
@@ -86,7 +90,8 @@ export function linePlot(lines, { height = 200, label = "", band = null, from = 
     grid,
     bottom,
     shade,
-    from !== null && svg("line", { x1: x(from), x2: x(from), y1: MARGIN.top, y2: MARGIN.top + inner.height, class: "now" }),
+    from !== null &&
+      svg("line", { x1: x(from), x2: x(from), y1: MARGIN.top, y2: MARGIN.top + inner.height, class: "now" }),
     lines.map((line, i) =>
       svg("path", { d: path(line.values, line.start ?? 0), class: `line ${line.kind ?? `line-${i % 6}`}` }),
     ),
@@ -138,7 +143,12 @@ export function scalePlot(name, value, low, high) {
     known &&
       svg(
         "svg",
-        { viewBox: `0 0 ${WIDTH} 34`, class: "plot", role: "img", "aria-label": `${name}: ${number(value)} of ${low} to ${high}` },
+        {
+          viewBox: `0 0 ${WIDTH} 34`,
+          class: "plot",
+          role: "img",
+          "aria-label": `${name}: ${number(value)} of ${low} to ${high}`,
+        },
         svg("line", { x1: 10, x2: WIDTH - 10, y1: 10, y2: 10, class: "axis" }),
         ticks(low, high, 8).map((tick) => {
           const x = 10 + ((tick - low) / (high - low)) * (WIDTH - 20);

@@ -26,7 +26,10 @@ function createOptions(model, changed) {
     const shares =
       model.several_labels || !model.classes || model.classes.length > 12
         ? []
-        : model.classes.map((name) => [name, box({ min: 0, max: 1, step: "any", placeholder: model.priors ? model.priors[name].toFixed(3) : "" })]);
+        : model.classes.map((name) => [
+            name,
+            box({ min: 0, max: 1, step: "any", placeholder: model.priors ? model.priors[name].toFixed(3) : "" }),
+          ]);
     if (shares.length)
       parts.push(
         el(
@@ -44,7 +47,10 @@ function createOptions(model, changed) {
         const stated = given.filter(([, share]) => share !== null);
         if (stated.length && stated.length < given.length)
           throw new Problem(422, "a share for every class is needed, or for none", { field: "priors" });
-        return { ...(below ? { abstain_below: below } : {}), ...(stated.length ? { priors: Object.fromEntries(stated) } : {}) };
+        return {
+          ...(below ? { abstain_below: below } : {}),
+          ...(stated.length ? { priors: Object.fromEntries(stated) } : {}),
+        };
       },
     };
   }
@@ -99,9 +105,16 @@ export function predictView(model, memory) {
         "section",
         { class: "card", "aria-label": "Input" },
         input.element,
-        options.parts.length > 0 && el("details", { class: "more" }, el("summary", {}, "Options"), el("div", { class: "grid" }, options.parts)),
+        options.parts.length > 0 &&
+          el("details", { class: "more" }, el("summary", {}, "Options"), el("div", { class: "grid" }, options.parts)),
       ),
-      el("section", { class: "card result", "aria-label": "Answer" }, answer.element, waiting("The answer appears here while you type."), status.element),
+      el(
+        "section",
+        { class: "card result", "aria-label": "Answer" },
+        answer.element,
+        waiting("The answer appears here while you type."),
+        status.element,
+      ),
     ),
     shown() {
       input.shown?.();

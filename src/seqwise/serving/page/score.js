@@ -29,9 +29,19 @@ export function scoreView(model, memory) {
       const shaded = shadedText("", tokens, { signed: false, most: DEEPEST, say: (value) => `${number(value)} bits` });
       shaded.classList.toggle("tight", gap);
       place.replaceChildren(
-        el("p", { class: "headline" }, el("span", { class: "label-said" }, number(answer.perplexity)), el("span", { class: "sure" }, "perplexity")),
+        el(
+          "p",
+          { class: "headline" },
+          el("span", { class: "label-said" }, number(answer.perplexity)),
+          el("span", { class: "sure" }, "perplexity"),
+        ),
         shaded,
-        el("p", { class: "legend" }, el("span", { class: "token much", vars: { share: 0.8 } }, "surprising"), el("span", { class: "hint" }, "thicker lines below are more bits; hover for how many")),
+        el(
+          "p",
+          { class: "legend" },
+          el("span", { class: "token much", vars: { share: 0.8 } }, "surprising"),
+          el("span", { class: "hint" }, "thicker lines below are more bits; hover for how many"),
+        ),
         el(
           "dl",
           { class: "figures" },
@@ -39,7 +49,12 @@ export function scoreView(model, memory) {
           el("div", {}, el("dt", {}, "bits"), el("dd", {}, number(bits))),
           el("div", {}, el("dt", {}, "bits a symbol"), el("dd", {}, number(bits / tokens.length))),
         ),
-        table("The most surprising symbols", ["Symbol", "Bits", "Probability"], worst.map((token) => [token.text, number(token.value), percent(2 ** -token.value)]), { numeric: [1, 2] }),
+        table(
+          "The most surprising symbols",
+          ["Symbol", "Bits", "Probability"],
+          worst.map((token) => [token.text, number(token.value), percent(2 ** -token.value)]),
+          { numeric: [1, 2] },
+        ),
       );
       return `Perplexity ${number(answer.perplexity)}.`;
     },
@@ -55,7 +70,13 @@ export function scoreView(model, memory) {
       "div",
       { class: "pair" },
       el("section", { class: "card", "aria-label": "Input" }, input.element),
-      el("section", { class: "card result", "aria-label": "Score" }, element, waiting("How probable the text is appears here."), status.element),
+      el(
+        "section",
+        { class: "card result", "aria-label": "Score" },
+        element,
+        waiting("How probable the text is appears here."),
+        status.element,
+      ),
     ),
     shown() {
       input.shown?.();

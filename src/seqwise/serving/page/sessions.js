@@ -30,13 +30,16 @@ export class Session {
       this.waiting.push({ resolve, reject });
       this.socket.send(JSON.stringify({ input }));
     });
-    if (answer.error) throw new Problem(answer.error.status, answer.error.detail, { field: answer.error.field ?? null });
+    if (answer.error)
+      throw new Problem(answer.error.status, answer.error.detail, { field: answer.error.field ?? null });
     return answer;
   }
 
   /** The state as bytes, from which a session goes on later, here or elsewhere. */
   async state() {
-    const response = await send(`sessions/${encodeURIComponent(this.id)}/state`, { accept: "application/octet-stream" });
+    const response = await send(`sessions/${encodeURIComponent(this.id)}/state`, {
+      accept: "application/octet-stream",
+    });
     return new Uint8Array(await response.arrayBuffer());
   }
 
@@ -69,5 +72,8 @@ function connect(id) {
 
 function urlBase64(text) {
   const bytes = new TextEncoder().encode(text);
-  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");
 }

@@ -55,7 +55,11 @@ export function shadedText(text, tokens, { signed = true, most = null, say = num
     const side = share < 0.02 ? "none" : !signed ? "much" : token.value > 0 ? "for" : "against";
     const written = placed && token.end > token.start ? letters.slice(token.start, token.end).join("") : token.text;
     parts.push(
-      el("span", { class: `token ${side}`, vars: { share: share.toFixed(3) }, title: `${written}: ${say(token.value)}` }, written),
+      el(
+        "span",
+        { class: `token ${side}`, vars: { share: share.toFixed(3) }, title: `${written}: ${say(token.value)}` },
+        written,
+      ),
     );
     if (placed) place = token.end;
     else parts.push(" ");
@@ -73,11 +77,25 @@ export function table(caption, head, rows, { numeric = [] } = {}) {
       "table",
       {},
       el("caption", { class: "unseen" }, caption),
-      el("thead", {}, el("tr", {}, head.map((name, i) => el("th", { scope: "col", class: numeric.includes(i) ? "number" : null }, name)))),
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          head.map((name, i) => el("th", { scope: "col", class: numeric.includes(i) ? "number" : null }, name)),
+        ),
+      ),
       el(
         "tbody",
         {},
-        rows.map((row) => el("tr", {}, row.map((cell, i) => el("td", { class: numeric.includes(i) ? "number" : null, dir: "auto" }, cell)))),
+        rows.map((row) =>
+          el(
+            "tr",
+            {},
+            row.map((cell, i) => el("td", { class: numeric.includes(i) ? "number" : null, dir: "auto" }, cell)),
+          ),
+        ),
       ),
     ),
   );

@@ -12,7 +12,12 @@ export function statesView(model, memory) {
   const layer = el("select", { onchange: () => chooseLayer() });
   const quantity = el("select", { onchange: () => draw() });
   const heat = new HeatMap(describe);
-  const place = el("div", { class: "answer empty" }, el("div", { class: "grid two" }, field("Layer", layer), field("Show", quantity)), heat.element);
+  const place = el(
+    "div",
+    { class: "answer empty" },
+    el("div", { class: "grid two" }, field("Layer", layer), field("Show", quantity)),
+    heat.element,
+  );
   const input = createInput(model, memory, () => asking.later());
 
   function current() {
@@ -48,12 +53,23 @@ export function statesView(model, memory) {
     const around = [step - 2, step - 1].filter((i) => i >= 0).map((i) => trace.symbols[i]);
     const gap = model.unit === "characters" || model.unit === "bytes" ? "" : " ";
     return [
-      el("p", {}, el("span", { class: "hint" }, `${around.join(gap)}${gap}`), el("strong", {}, trace.symbols[step]), ` step ${step + 1} of ${trace.symbols.length}, unit ${of.units?.[unit] ?? unit + 1}`),
+      el(
+        "p",
+        {},
+        el("span", { class: "hint" }, `${around.join(gap)}${gap}`),
+        el("strong", {}, trace.symbols[step]),
+        ` step ${step + 1} of ${trace.symbols.length}, unit ${of.units?.[unit] ?? unit + 1}`,
+      ),
       el(
         "dl",
         { class: "figures" },
         quantities(of).map(([name, text]) =>
-          el("div", { class: name === quantity.value ? "current" : null }, el("dt", {}, text), el("dd", {}, number(values(name)[step]?.[unit]))),
+          el(
+            "div",
+            { class: name === quantity.value ? "current" : null },
+            el("dt", {}, text),
+            el("dd", {}, number(values(name)[step]?.[unit])),
+          ),
         ),
       ),
     ];
@@ -89,7 +105,13 @@ export function statesView(model, memory) {
       "div",
       { class: "stack" },
       el("section", { class: "card", "aria-label": "Input" }, input.element),
-      el("section", { class: "card result", "aria-label": "State over time" }, place, waiting("What the state holds at each step appears here."), status.element),
+      el(
+        "section",
+        { class: "card result", "aria-label": "State over time" },
+        place,
+        waiting("What the state holds at each step appears here."),
+        status.element,
+      ),
     ),
     shown() {
       input.shown?.();

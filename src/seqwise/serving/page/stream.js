@@ -47,7 +47,15 @@ export function streamView(model, memory) {
 
   function firstFrames() {
     const given = model.example?.frames ?? model.example?.series ?? [];
-    return given.slice(0, 20).map((row) => [row].flat().map((value) => Number(value).toPrecision(4)).join(", ")).join("\n");
+    return given
+      .slice(0, 20)
+      .map((row) =>
+        [row]
+          .flat()
+          .map((value) => Number(value).toPrecision(4))
+          .join(", "),
+      )
+      .join("\n");
   }
   /** The steps that the text box holds, and the text that is left when the first of them is taken. */
   function pieces() {
@@ -55,8 +63,14 @@ export function streamView(model, memory) {
       const lines = text.value.split("\n").filter((line) => line.trim());
       return lines.map((line) => ({ input: [readNumbers(line)].flat(2), shown: line.trim() }));
     }
-    const cut = model.unit === "characters" || model.unit === "bytes" ? characters(text.value) : (text.value.match(/\S+\s*/g) ?? []);
-    return cut.map((piece) => ({ input: model.unit === "characters" || model.unit === "bytes" ? piece : piece.trim(), shown: piece }));
+    const cut =
+      model.unit === "characters" || model.unit === "bytes"
+        ? characters(text.value)
+        : (text.value.match(/\S+\s*/g) ?? []);
+    return cut.map((piece) => ({
+      input: model.unit === "characters" || model.unit === "bytes" ? piece : piece.trim(),
+      shown: piece,
+    }));
   }
   async function ready() {
     session ??= await Session.open(model.name);
@@ -76,14 +90,24 @@ export function streamView(model, memory) {
         const begun = performance.now();
         const answer = await open.step(piece.input);
         took(piece, answer, performance.now() - begun);
-        text.value = frames ? text.value.split("\n").filter((line) => line.trim()).slice(1).join("\n") : text.value.slice(piece.shown.length);
+        text.value = frames
+          ? text.value
+              .split("\n")
+              .filter((line) => line.trim())
+              .slice(1)
+              .join("\n")
+          : text.value.slice(piece.shown.length);
         memory.stream = text.value;
       }
       if (!list.length) status.say("Type what comes next.");
     } catch (problem) {
       if (problem.status === undefined) problem.status = -1;
       if (problem.status === 404) session = null;
-      status.fail(problem.status === 404 ? Object.assign(problem, { message: "The server has forgotten this session; start over." }) : problem);
+      status.fail(
+        problem.status === 404
+          ? Object.assign(problem, { message: "The server has forgotten this session; start over." })
+          : problem,
+      );
     } finally {
       busy = false;
       halt.disabled = true;
@@ -93,7 +117,16 @@ export function streamView(model, memory) {
     steps = answer.steps ?? steps + 1;
     counted.textContent = `${steps} step${steps === 1 ? "" : "s"}`;
     const said = summary(answer);
-    rows.prepend(el("tr", {}, el("td", {}, String(steps)), el("td", { class: "piece", dir: "auto" }, cut(piece.shown)), el("td", { dir: "auto" }, said.name), sure && el("td", { class: "number" }, said.value)));
+    rows.prepend(
+      el(
+        "tr",
+        {},
+        el("td", {}, String(steps)),
+        el("td", { class: "piece", dir: "auto" }, cut(piece.shown)),
+        el("td", { dir: "auto" }, said.name),
+        sure && el("td", { class: "number" }, said.value),
+      ),
+    );
     while (rows.children.length > MOST_ROWS) rows.lastElementChild.remove();
     label.replaceChildren(
       said.next ? el("span", { class: "sure" }, "next") : "",
@@ -106,7 +139,10 @@ export function streamView(model, memory) {
       draw();
     }
     const way = session?.direct ? "WebSocket" : "HTTP";
-    status.say(`Step ${steps}: ${said.name} ${said.value}.`, `answered in ${Math.max(1, Math.round(milliseconds))} ms by ${way}`);
+    status.say(
+      `Step ${steps}: ${said.name} ${said.value}.`,
+      `answered in ${Math.max(1, Math.round(milliseconds))} ms by ${way}`,
+    );
   }
   function draw() {
     if (history.length < 2) return;
@@ -160,7 +196,15 @@ export function streamView(model, memory) {
       el(
         "section",
         { class: "card", "aria-label": "Steps to feed" },
-        field(frames ? "Steps, one a line" : "What comes next", text, frames ? "numbers with commas between" : model.unit === "characters" ? "fed letter by letter" : "fed word by word; Enter feeds all"),
+        field(
+          frames ? "Steps, one a line" : "What comes next",
+          text,
+          frames
+            ? "numbers with commas between"
+            : model.unit === "characters"
+              ? "fed letter by letter"
+              : "fed word by word; Enter feeds all",
+        ),
         el("div", { class: "row" }, one, all, halt),
         el(
           "div",
@@ -184,7 +228,16 @@ export function streamView(model, memory) {
             "table",
             {},
             el("caption", { class: "unseen" }, "Steps, the newest first"),
-            el("thead", {}, el("tr", {}, ["Step", "Given", "Answer"].map((name) => el("th", { scope: "col" }, name)), sure && el("th", { scope: "col", class: "number" }, "Probability"))),
+            el(
+              "thead",
+              {},
+              el(
+                "tr",
+                {},
+                ["Step", "Given", "Answer"].map((name) => el("th", { scope: "col" }, name)),
+                sure && el("th", { scope: "col", class: "number" }, "Probability"),
+              ),
+            ),
             rows,
           ),
         ),

@@ -37,7 +37,12 @@ export class Tabs {
     );
     this.panels.replaceChildren(
       ...this.views.map((of) => {
-        of.panel = el("div", { role: "tabpanel", id: `panel-${of.id}`, "aria-labelledby": `tab-${of.id}`, hidden: true });
+        of.panel = el("div", {
+          role: "tabpanel",
+          id: `panel-${of.id}`,
+          "aria-labelledby": `tab-${of.id}`,
+          hidden: true,
+        });
         return of.panel;
       }),
     );

@@ -12,6 +12,9 @@ from pathlib import Path
 # Before torch or numpy are imported: test tensors are small, and threads cost them more than they give.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Nor does any package tell anybody that it runs.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 # Compiled kernels go to a folder of this run, never to the user's cache. Child processes and the workers of pytest-xdist
 # inherit the variable, so that they share what one of them has compiled. Whoever sets it keeps the code for the next run:
 # it is kept under a hash of the sources, and is never out of date.

@@ -175,6 +175,15 @@ def test_what_an_exported_model_cannot_do_is_said(pair):
         export_onnx(pair[1], pair[1].parent / "again")
 
 
+def test_onnxruntime_tells_nobody_that_it_runs(pair, tmp_path):
+    code = "import sys; from seqwise.prediction import Predictor; Predictor.load(sys.argv[1]).predict(['a'])"
+    unset = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    home = {name: str(tmp_path) for name in ("HOME", "USERPROFILE", "XDG_CACHE_HOME")}
+    done = subprocess.run([sys.executable, "-c", code, str(pair[1])], env=unset | home, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not [path for path in tmp_path.rglob("*") if "onnxruntime" in path.name]
+
+
 def test_a_missing_onnxruntime_is_named(pair, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(MissingExtraError, match="pip install onnxruntime"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from typing import Any
 from seqwise._version import __version__
 from seqwise.errors import ConfigurationError, FileError, MissingExtraError
 from seqwise.prediction import is_exported, read_folder, restore, write_folder
+from seqwise.prediction.exported import QUIET
 from seqwise.prediction.folder import FolderContent
 from seqwise.prediction.plain_files import write_files
 
@@ -190,6 +192,7 @@ def _check_packages(*, needed: bool) -> bool:
         import onnx  # noqa: F401
     except ImportError:
         raise MissingExtraError("the export needs onnx: pip install 'seqwise[onnx]'") from None
+    os.environ.setdefault(*QUIET)
     try:
         import onnxruntime  # noqa: F401
     except ImportError:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from seqwise.models.features import Features
 
 
+QUIET = ("ORT_DISABLE_TELEMETRY", "1")
+"""Set before onnxruntime is imported, unless it is set: otherwise it tells its makers that it runs."""
 LARGEST_OUTPUT = 2**24
 """Numbers that a language model gives at once."""
 
@@ -41,6 +43,7 @@ class Network:
     """
 
     def __init__(self, graph: bytes, name: str) -> None:
+        os.environ.setdefault(*QUIET)
         try:
             import onnxruntime
         except ImportError:

@@ -7,6 +7,7 @@ hidden state of every step only when results are asked for.
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from seqwise.experiments.benchmarks.cases import Case, Side
 from seqwise.experiments.benchmarks.sides import our_backend
 from seqwise.layers import Recurrent
+from seqwise.prediction.exported import QUIET
 
 
 def our_stepping_side(case: Case) -> Side | None:
@@ -68,6 +70,7 @@ def onnx_stepping_side(case: Case) -> Side | None:
     One thread: the product of one row is too small to share (measured: two gain under 10%, and spin afterwards in the
     time of the others).
     """
+    os.environ.setdefault(*QUIET)
     try:
         runtime = importlib.import_module("onnxruntime")
         model = _make_model(case)

@@ -4,7 +4,7 @@
     python benchmarks/serving.py --soak-minutes 30
 
 Everything runs on this machine's loopback interface and shares its cores: the servers (only one of which runs at a time,
-the others are halted), and one client process (`serving_load.py`). All answer the same texts of the test data with the same
+the others are halted), and one client process (`servers/load.py`). All answer the same texts of the test data with the same
 weights, text pipeline and decisions; that their answers agree is checked first. The opponents run with as many threads of
 torch as are best for them. Rows:
 
@@ -13,7 +13,7 @@ rate      requests a second with a 99th percentile within the limit (10 ms for n
 latency   median of single requests to an idle server, in turns
 overload  ten times the confirmed rate for a minute: refusals must be 429, admitted requests keep their 99th percentile
 start     seconds from starting the process to the first answer
-soak      --soak-minutes: see serving_soak.py
+soak      --soak-minutes: see servers/soak.py
 The step of a stream has a benchmark of its own, streaming.py.
 """
 
@@ -31,7 +31,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from serving_processes import OURS, Server, ask, load, running
+from servers.processes import OURS, Server, ask, load, running
 
 from seqwise.data.catalogue import cache_folder, local_folder
 from seqwise.data.tables import open_table
@@ -322,7 +322,7 @@ def main() -> None:
         package: version(package) for package in ("fastapi", "uvicorn", "litserve")
     }
     if options.soak_minutes:
-        from serving_soak import soak
+        from servers.soak import soak
 
         row, samples = soak([(model.name, model.folder, model.bodies()) for model in models], options.soak_minutes)
         folder = options.out or HERE / "results"

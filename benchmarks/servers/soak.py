@@ -21,7 +21,7 @@ from typing import Any
 
 import httpx
 import websockets
-from serving_processes import OURS, Server
+from servers.processes import OURS, Server
 
 SESSIONS = 200
 SAMPLE_S = 5.0

@@ -159,7 +159,7 @@ def load(server: Server, bodies: Sequence[str], seconds: float, **spec: Any) -> 
     server.resume()
     try:
         done = subprocess.run(
-            [sys.executable, str(HERE / "serving_load.py")],
+            [sys.executable, str(HERE / "load.py")],
             input=json.dumps(given),
             capture_output=True,
             text=True,

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from saved_toy import CLASSES, TEXTS, forge, save_toy, toy_labels
 
+from saved_toy import CLASSES, TEXTS, forge, save_toy, toy_labels
 from seqwise.errors import ConfigurationError, DataError, ModelFolderError
 from seqwise.metrics import Calibration, correct_priors
 from seqwise.prediction import UNSURE, Decisions, Predictor

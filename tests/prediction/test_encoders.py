@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from safetensors.numpy import save
-from saved_toy import TEXTS, forge, save_toy, toy_config, toy_model
 
+from saved_toy import TEXTS, forge, save_toy, toy_config, toy_model
 from seqwise.errors import ModelFolderError
 from seqwise.prediction import Predictor, read_folder
 

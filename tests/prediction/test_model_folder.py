@@ -14,8 +14,8 @@ import safetensors.numpy
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from saved_toy import TEXTS, forge, save_toy, toy_config, toy_labels, toy_model
 
+from saved_toy import TEXTS, forge, save_toy, toy_config, toy_labels, toy_model
 from seqwise.errors import FileError, ModelFolderError
 from seqwise.prediction import Predictor, add_piece, read_folder, restore, write_folder
 

@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 import torch
-from saved_toy import CLASSES, TEXTS, forge, save_toy, toy_labels
 
+from saved_toy import CLASSES, TEXTS, forge, save_toy, toy_labels
 from seqwise.errors import DataError, DeviceError, ModelFolderError
 from seqwise.models import logits_of, softmax
 from seqwise.prediction import Decisions, Predictor, read_folder, resolve_device

@@ -138,7 +138,9 @@ class NgramBlock:
             lengths = np.fromiter(map(len, features), np.int64, len(features))
             symbols, starts = code_points("".join(features)).astype(np.int64), offsets_of(lengths)[:-1]
             by_length = {}
-            for n in np.flatnonzero(np.bincount(lengths)).tolist():  # np.unique would import numpy.ma, a tenth of the start
+            for n in np.flatnonzero(
+                np.bincount(lengths)
+            ).tolist():  # np.unique would import numpy.ma, a tenth of the start
                 places = np.flatnonzero(lengths == n)
                 self._check_length(n, features[places[0]])
                 by_length[n] = places, symbols[starts[places, None] + np.arange(n)]

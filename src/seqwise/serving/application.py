@@ -46,16 +46,17 @@ def create_app(folders: Mapping[str, str | Path], settings: ServerSettings) -> F
     keys = None if settings.api_key_file is None else Keys(settings.api_key_file)
     observation = Observation()
     models = Models(folders, settings, observation)
+    watcher = Watcher(models) if settings.reload_on_change else None
     models.load()
     request_log = None if settings.quiet else RequestLog()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        watcher = Watcher(models)
-        if settings.reload_on_change:
+        if watcher is not None:
             watcher.start()
         yield
-        watcher.stop()
+        if watcher is not None:
+            watcher.stop()
         await sessions.close()
         await models.close()
         if request_log is not None:

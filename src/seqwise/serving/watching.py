@@ -26,7 +26,7 @@ Fingerprint = tuple[tuple[str, int, int], ...]
 
 
 class Watcher:
-    """Looks after the folders of models.
+    """Looks after the folders of models. Made before they are read, so that no change from then on is missed.
 
     Args:
         models: that are served.
@@ -35,11 +35,12 @@ class Watcher:
 
     def __init__(self, models: Models, every_s: float = LOOK_S) -> None:
         self._models, self._every_s = models, every_s
+        self._read_from = {name: fingerprint(path) for name, path in models.folders.items()}
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to look, in the event loop that runs."""
-        self._tasks = [asyncio.create_task(self._watch(name)) for name in self._models]
+        self._tasks = [asyncio.create_task(self._watch(name)) for name in self._read_from]
 
     def stop(self) -> None:
         """Look no more."""
@@ -48,7 +49,7 @@ class Watcher:
 
     async def _watch(self, name: str) -> None:
         path = self._models.folders[name]
-        tried = seen = await asyncio.to_thread(fingerprint, path)
+        tried = seen = self._read_from[name]
         while True:
             await asyncio.sleep(self._every_s)
             now = await asyncio.to_thread(fingerprint, path)

@@ -176,9 +176,8 @@ class Gate:
         path = scope["path"]
         if self.draining and path != ALIVE:
             raise Refused(503, "the server is shutting down", retry_after=1, close=True)
-        server = scope.get("server")
-        if server is not None and server[1] is None:
-            return  # from another process of this server, which has looked at these things
+        if _is_forwarded(scope):
+            return
         if not safe and is_foreign(headers, self._origins):
             raise Refused(403, "pages of other origins may not ask this server; --cors-origin names those that may")
         if (
@@ -234,6 +233,8 @@ class Gate:
         return Refused(500, f"the server failed at this request; its log says more, under {number}")
 
     def _note(self, scope: Scope, method: str, status: int, seconds: float) -> None:
+        if _is_forwarded(scope):
+            return
         path, model = _template(scope), scope.get(MODEL, "")
         self._observation.request(path, model, status, seconds)
         if self._request_log is None:
@@ -281,6 +282,12 @@ def is_foreign(headers: Mapping[bytes, bytes], known: set[bytes]) -> bool:
         return urlsplit(origin).netloc.lower() != headers.get(b"host", b"").lower()
     except ValueError:
         return True
+
+
+def _is_forwarded(scope: Scope) -> bool:
+    """Whether this comes, by a Unix socket, from another process of this server, which has looked at it and counts it."""
+    server = scope.get("server")
+    return server is not None and server[1] is None
 
 
 def _template(scope: Scope) -> str:

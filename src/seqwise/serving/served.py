@@ -115,6 +115,8 @@ class Served(ABC):
     """
 
     task: ClassVar[str]
+    _reader: Any = None
+    """The `Reader` of its inputs; None where a task reads them in a way of its own."""
 
     def __init__(self, name: str, predictor: Any, settings: ServerSettings) -> None:
         self.name, self.predictor, self.settings = name, predictor, settings
@@ -143,9 +145,9 @@ class Served(ABC):
         """What it can be asked: predict, score, generate, explain, trace."""
 
     @property
-    @abstractmethod
     def example(self) -> dict[str, Any]:
         """Input of a request that this very model answers."""
+        return dict(self._reader.example)
 
     def describe(self) -> dict[str, Any]:
         """What GET /models tells of it."""
@@ -181,7 +183,7 @@ class Served(ABC):
 
     def unknown(self, items: Sequence[Item]) -> tuple[int, int]:
         """How many symbols of inputs the model does not know, and how many they have: for the out-of-vocabulary rate."""
-        return 0, 0
+        return (0, 0) if self._reader is None else self._reader.unknown([item.value for item in items])
 
 
 def cell_of(model: Mapping[str, Any]) -> str | None:

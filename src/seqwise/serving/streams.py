@@ -65,9 +65,10 @@ class Steps(ABC):
         """How many symbols or frames a step can be, at most."""
         return len(x) if isinstance(x, str) else 1
 
-    @abstractmethod
     def step(self, state: Any, x: Any) -> tuple[Any, dict[str, Any]]:
         """Read on, and answer."""
+        state, _ = self.predictor.step(state, x)
+        return state, self.first(state)
 
     def first(self, state: Any) -> dict[str, Any]:
         """What is answered before the next step, of a state that was just made or restored."""
@@ -116,11 +117,6 @@ class _TextOrFrames(Steps):
 class ClassifierSteps(_TextOrFrames):
     """The class of all that was read, after every step."""
 
-    def step(self, state: Any, x: Any) -> tuple[Any, dict[str, Any]]:
-        """See `Steps`."""
-        state, _ = self.predictor.step(state, x)
-        return state, self.first(state)
-
     def first(self, state: Any) -> dict[str, Any]:
         """See `Steps`."""
         if state.answer is None:
@@ -142,11 +138,6 @@ class TaggerSteps(_TextOrFrames):
     def most(self, x: Any) -> int:
         """See `Steps`."""
         return 1
-
-    def step(self, state: Any, x: Any) -> tuple[Any, dict[str, Any]]:
-        """See `Steps`."""
-        state, _ = self.predictor.step(state, x)
-        return state, self.first(state)
 
     def first(self, state: Any) -> dict[str, Any]:
         """See `Steps`."""
@@ -190,11 +181,6 @@ class RegressorSteps(_TextOrFrames):
 
     def _features(self) -> Any:
         return self.predictor.model.features
-
-    def step(self, state: Any, x: Any) -> tuple[Any, dict[str, Any]]:
-        """See `Steps`."""
-        state, _ = self.predictor.step(state, x)
-        return state, self.first(state)
 
     def first(self, state: Any) -> dict[str, Any]:
         """See `Steps`."""

@@ -73,11 +73,6 @@ class ServedClassifier(Served):
             **explain_verbs(self, self._reader),
         }
 
-    @property
-    def example(self) -> dict[str, Any]:
-        """What the model may be asked."""
-        return self._reader.example
-
     def _further(self) -> dict[str, Any]:
         decisions = self.predictor.decisions
         thresholds = decisions.thresholds

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -63,15 +62,6 @@ class ServedLanguageModel(Served):
             ),
             **explain_verbs(self, self._reader),
         }
-
-    @property
-    def example(self) -> dict[str, Any]:
-        """What the model may be asked."""
-        return self._reader.example
-
-    def unknown(self, items: Sequence[Item]) -> tuple[int, int]:
-        """See `Served`."""
-        return self._reader.unknown([item.value for item in items])
 
     def _read(self, body: Any, _: Any) -> Item:
         return Item(*self._reader.read(body))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,21 +45,12 @@ class ServedRegressor(Served):
             **explain_verbs(self, self._reader),
         }
 
-    @property
-    def example(self) -> dict[str, Any]:
-        """What the model may be asked."""
-        return self._reader.example
-
     def _further(self) -> dict[str, Any]:
         rate = self.predictor.model.features.frames.rate if self.predictor.reads_frames else None
         scale = self.predictor.scale
         ranges = zip(scale.names, scale.low.tolist(), scale.high.tolist(), strict=True)
         told = {name: [low, high] for name, low, high in ranges}
         return {"targets": list(scale.names), "ranges": told, "rate": rate}
-
-    def unknown(self, items: Sequence[Item]) -> tuple[int, int]:
-        """See `Served`."""
-        return self._reader.unknown([item.value for item in items])
 
     def _read(self, body: Any, _: Any) -> Item:
         value, length = self._reader.read(body)

@@ -111,11 +111,6 @@ class ServedTagger(Served):
             **explain_verbs(self, self._reader),
         }
 
-    @property
-    def example(self) -> dict[str, Any]:
-        """What the model may be asked."""
-        return self._reader.example
-
     def _further(self) -> dict[str, Any]:
         rate = self.predictor.features.frames.rate if self.predictor.framed else None
         return {"classes": self.predictor.classes, "scheme": self.predictor.scheme, "rate": rate}
@@ -124,10 +119,6 @@ class ServedTagger(Served):
         """The types of spans or segments that were found."""
         spans = answer["segments"] if "segments" in answer else answer["entities"]
         yield from (("class", span["entity_group"]) for span in spans)
-
-    def unknown(self, items: Sequence[Item]) -> tuple[int, int]:
-        """See `Served`."""
-        return self._reader.unknown([item.value for item in items])
 
     def _read(self, body: Any, _: Any) -> Item:
         value, length = self._reader.read(body)

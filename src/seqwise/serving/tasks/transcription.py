@@ -63,11 +63,6 @@ class ServedTranscriber(Served):
             )
         }
 
-    @property
-    def example(self) -> dict[str, Any]:
-        """What the model may be asked."""
-        return self._reader.example
-
     def _further(self) -> dict[str, Any]:
         return {"rate": self.predictor.rate}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,19 +68,10 @@ class ServedTranslator(Served):
             )
         }
 
-    @property
-    def example(self) -> dict[str, Any]:
-        """What the model may be asked."""
-        return self._reader.example
-
     def observed(self, answer: dict[str, Any]) -> Iterator[tuple[str, str]]:
         """Whether the text was longer than the model reads."""
         if answer["truncated"]:
             yield "truncated", ""
-
-    def unknown(self, items: Sequence[Item]) -> tuple[int, int]:
-        """See `Served`."""
-        return self._reader.unknown([item.value for item in items])
 
     def _read(self, body: Any, options: TranslatorOptions) -> Item:
         if options.beam is not None and options.n_best > options.beam:

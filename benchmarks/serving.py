@@ -14,7 +14,7 @@ latency   median of single requests to an idle server, in turns
 overload  ten times the confirmed rate for a minute: refusals must be 429, admitted requests keep their 99th percentile
 start     seconds from starting the process to the first answer
 soak      --soak-minutes: see servers/soak.py
-The step of a stream has a benchmark of its own, streaming.py.
+The step of a stream has a benchmark of its own, stepping.py.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ HERE = Path(__file__).resolve().parent
 ROWS = ("latency", "rate", "overload", "start")
 TEXTS = 2000
 CONNECTIONS = 128
+CROWD = 64  # connections that ask without pause; what is due while all of them wait is not sent
 TOLERANCE = 2e-5  # of probabilities: float32 sums in another order, written with six digits
 
 
@@ -231,7 +232,7 @@ def confirmed_rates(
 def overload(server: Server, bodies: Sequence[str], rate: float, held: float, effort: Effort) -> tuple[float, str]:
     """99th percentile of what is admitted under ten times the load by that of the load it holds; and what happened."""
     seconds = effort.overload
-    result = load(server, bodies, seconds, connections=CONNECTIONS, rate=10 * rate, shed=True)
+    result = load(server, bodies, seconds, connections=CROWD, rate=10 * rate, shed=True)
     others = {status: n for status, n in result["statuses"].items() if status not in ("200", "429")}
     answered = result["statuses"].get("200", 0)
     server.resume()

@@ -42,7 +42,6 @@ HERE = Path(__file__).resolve().parent
 ROWS = ("latency", "rate", "overload", "start")
 TEXTS = 2000
 CONNECTIONS = 128
-CROWD = 64  # connections that ask without pause; what is due while all of them wait is not sent
 TOLERANCE = 2e-5  # of probabilities: float32 sums in another order, written with six digits
 
 
@@ -96,6 +95,7 @@ class Effort:
     requests: int = 150  # of a probe, at least
     overload: float = 60.0
     starts: int = 5
+    crowd: int = 256  # connections of an overload; what is due while all of them wait for answers is not sent
 
 
 @dataclass
@@ -232,7 +232,7 @@ def confirmed_rates(
 def overload(server: Server, bodies: Sequence[str], rate: float, held: float, effort: Effort) -> tuple[float, str]:
     """99th percentile of what is admitted under ten times the load by that of the load it holds; and what happened."""
     seconds = effort.overload
-    result = load(server, bodies, seconds, connections=CROWD, rate=10 * rate, shed=True)
+    result = load(server, bodies, seconds, connections=effort.crowd, rate=10 * rate, shed=True)
     others = {status: n for status, n in result["statuses"].items() if status not in ("200", "429")}
     answered = result["statuses"].get("200", 0)
     server.resume()
@@ -314,6 +314,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", choices=[model.name for model in MODELS], default=[])
     parser.add_argument("--only", nargs="+", choices=ROWS, default=[])
     parser.add_argument("--rounds", type=int, default=Effort.rounds)
+    parser.add_argument("--crowd", type=int, default=Effort.crowd, help="connections of the overload")
     parser.add_argument("--soak-minutes", type=float, default=0.0)
     parser.add_argument("--quick", action="store_true", help="does it run?")
     parser.add_argument("--out", type=Path, help="folder for the results; benchmarks/results for a whole run")
@@ -330,7 +331,7 @@ def main() -> None:
         write([row | machine], folder, "serving_soak")
         write(samples, folder, "serving_soak_memory")
         sys.exit(0 if row["good"] else 1)
-    effort = Effort(rounds=options.rounds)
+    effort = Effort(rounds=options.rounds, crowd=options.crowd)
     if options.quick:
         effort = Effort(rounds=1, seconds=1.0, probe=1.0, requests=10, overload=3.0, starts=1)
     found: list[Row] = []

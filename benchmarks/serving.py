@@ -23,6 +23,7 @@ import argparse
 import csv
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -319,6 +320,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="does it run?")
     parser.add_argument("--out", type=Path, help="folder for the results; benchmarks/results for a whole run")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are stopped
     models = with_folders({"names": options.names, "reviews": options.reviews})
     machine = asdict(Machine.here(os.cpu_count() or 1)) | {
         package: version(package) for package in ("fastapi", "uvicorn", "litserve")

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -235,15 +236,27 @@ def test_workers_end_when_their_supervisor_is_killed(toy):
         wait_until(lambda: not any(alive(number) for number in workers))
 
 
-def test_the_real_port_is_said_and_nothing_is_left_behind(toy, tmp_path):
-    with program(f"toy={toy}", "--workers", "2", TMPDIR=str(tmp_path)) as server:
+def test_the_real_port_is_said_and_nothing_is_left_behind(toy):
+    with (
+        tempfile.TemporaryDirectory(dir="/tmp") as folder,
+        program(f"toy={toy}", "--workers", "2", TMPDIR=folder) as server,
+    ):
         assert not server.url.endswith(":0")
         assert answers(server.url)
-        assert list(tmp_path.glob("seqwise-serve-*/worker-*.sock"))
+        assert list(Path(folder).glob("seqwise-serve-*/worker-*.sock"))
         assert server.stop() == 0
-        assert not list(tmp_path.glob("seqwise-serve-*"))
+        assert not list(Path(folder).iterdir())
     requests = [line for line in server.lines if line["message"] == "request"]
     assert [(line["path"], line["status"]) for line in requests] == [("/predict", 200)]
+
+
+def test_a_temporary_folder_with_a_long_path_is_no_obstacle(toy, tmp_path):
+    deep = tmp_path / ("deep" * 30)
+    deep.mkdir()
+    with program(f"toy={toy}", "--workers", "2", "--quiet", TMPDIR=str(deep)) as server:
+        assert answers(server.url)
+        assert server.stop() == 0
+    assert not list(deep.iterdir())
 
 
 def test_every_address_of_a_name_is_listened_on(toy):

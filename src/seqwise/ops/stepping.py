@@ -6,7 +6,7 @@ Axis letters: B batch, D input features, H hidden units, L layers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,9 +14,11 @@ from torch import Tensor
 from seqwise.cells import Cell
 from seqwise.errors import InputError
 from seqwise.kernels.contract import Variant, Weights
-from seqwise.kernels.cpu.stepping import Stack
 from seqwise.ops.backends import choose_backend
 from seqwise.ops.recurrence import recurrence
+
+if TYPE_CHECKING:
+    from seqwise.kernels.cpu.stepping import Stack
 
 
 class _Checked(NamedTuple):
@@ -56,6 +58,8 @@ class Steps:
         chosen = choose_backend(backend, cell.program, self._variant, like)
         self.stack: Stack | None = None
         if chosen.stepper is not None:
+            from seqwise.kernels.cpu.stepping import Stack  # brings the compiler with it
+
             self.stack = Stack([chosen.stepper(cell.program, weights, batch, hidden, zoneout) for weights in layers])
         self._bytes = batch * hidden * like.element_size()  # of one layer's state
         self._known = _Checked((), (), [], like)

@@ -34,6 +34,7 @@ LOOK_S = 0.2
 SHORT_LIFE_S = 10.0  # who dies sooner is started again later and later
 LONGEST_PAUSE_S = 30.0
 BEYOND_GRACE_S = 5.0
+LONGEST_SOCKET, SHORT_FOLDER = 100, "/tmp"
 READY, FAILED = "ready", "failed"
 
 
@@ -89,7 +90,7 @@ class Supervisor:
             ConfigurationError: a worker could not start; says why.
         """
         check(self._folders)
-        folder = tempfile.mkdtemp(prefix="seqwise-serve-")
+        folder = _run_folder()
         os.mkdir(metrics := os.path.join(folder, "metrics"))
         os.environ[METRICS], os.environ[RUN] = metrics, folder
         before = {sig: signal.signal(sig, self._told) for sig in (signal.SIGINT, signal.SIGTERM)}
@@ -245,6 +246,15 @@ def work(
         log.error("a process of the server failed", exc_info=error)
         pipe.send((FAILED, f"a process of the server failed: {type(error).__name__}; the log says where"))
         sys.exit(1)
+
+
+def _run_folder() -> str:
+    """A folder for the sockets and metrics of this run: a socket's path has room for a hundred characters."""
+    folder = tempfile.mkdtemp(prefix="seqwise-serve-")
+    if len(os.path.join(folder, "worker-999.sock")) <= LONGEST_SOCKET or not os.path.isdir(SHORT_FOLDER):
+        return folder
+    os.rmdir(folder)
+    return tempfile.mkdtemp(prefix="seqwise-serve-", dir=SHORT_FOLDER)
 
 
 def _own_socket(number: int) -> list[socket.socket]:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqwise.cells import Program
-from seqwise.kernels.cpu.cell_kernels import Kernels
 from seqwise.kernels.cpu.threads import run
 
 if TYPE_CHECKING:
     from seqwise.kernels.contract import Weights
+    from seqwise.kernels.cpu.cell_kernels import Kernels
 
 
 class Stepper:

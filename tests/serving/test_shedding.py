@@ -127,3 +127,21 @@ def test_whatever_is_not_a_usual_request_is_parsed(full: Full) -> None:
 def test_other_paths_answer_while_the_queue_is_full(full: Full) -> None:
     assert httpx.get(f"{full.server.url}/models").status_code == 200
     assert httpx.get(f"{full.server.url}/v2/health/live").status_code == 200
+
+
+def test_what_comes_before_a_refusal_is_said_is_answered_after_it(full: Full) -> None:
+    with socket.create_connection(("127.0.0.1", full.server.port), timeout=30) as connection:
+        connection.sendall(HEAD + b"\r\n" + BODY)
+        connection.sendall(HEAD + b"\r\n" + BODY)
+        answer = b""
+        while answer.count(b"too many requests wait already") < 2:
+            answer += connection.recv(65536)
+        assert answer.count(b"HTTP/1.1 429 ") == 2
+
+
+def test_a_client_that_goes_before_its_refusal_leaves_nothing_behind(full: Full) -> None:
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", full.server.port), timeout=30) as connection:
+            connection.sendall(HEAD + b"\r\n" + BODY)
+    with socket.create_connection(("127.0.0.1", full.server.port), timeout=30) as connection:
+        assert exchange(connection, HEAD + b"\r\n" + BODY) == crowded().http()

@@ -17,6 +17,7 @@ from seqwise.serving.settings import ServerSettings
 from seqwise.serving.shedding import Shedding
 
 MOST_HEAD = 65_536  # bytes of request line and headers, beyond what comes with the first packet
+REFUSED_AFTER_S = 0.1  # clients that ask again at once would keep a full server busy with refusing
 LINGER_S = 1.0  # for a client to read why it is refused, before the connection is cut
 
 
@@ -38,6 +39,7 @@ class Connection(HttpToolsProtocol):
         self._settings = settings
         self._head_bytes = 0
         self._partial = self._in_head = self._ended = False
+        self._refusal: tuple[asyncio.TimerHandle, bytes] | None = None
         self._rest_timer: asyncio.TimerHandle | None = None
         self._stuck_timer: asyncio.TimerHandle | None = None
 
@@ -56,6 +58,8 @@ class Connection(HttpToolsProtocol):
         self._stop_rest_timer()
         if self._stuck_timer is not None:
             self._stuck_timer.cancel()
+        if self._refusal is not None:
+            self._refusal[0].cancel()
         if self.task is not None:
             self.task.cancel()
 
@@ -132,10 +136,26 @@ class Connection(HttpToolsProtocol):
             return False
         if self._rest_timer is not None:
             self._stop_rest_timer()
-        self.transport.write(answer)
         self._unset_keepalive_if_required()
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        self.flow.pause_reading()
+        self._refusal = self.loop.call_later(REFUSED_AFTER_S, self._say_refusal), answer
         return True
+
+    def _say_refusal(self) -> None:
+        assert self._refusal is not None
+        (timer, answer), self._refusal = self._refusal, None
+        timer.cancel()
+        if self.transport.is_closing():
+            return
+        self.transport.write(answer)
+        self.flow.resume_reading()
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def shutdown(self) -> None:
+        """Say what is still to be said, and close."""
+        if self._refusal is not None:
+            self._say_refusal()
+        super().shutdown()
 
     def _too_slow(self) -> None:
         self._rest_timer = None

@@ -2,7 +2,8 @@
 
 Under much more load than a server holds most of its work is to say no, and those who are admitted wait behind that. While
 the queues of all models are full, a request that would wait in one is answered from prepared bytes: it is not parsed, no
-task is made for it, its body is not looked at.
+task is made for it, its body is not looked at. The answer is sent a tenth of a second later, and until then nothing more is
+read from that client: those who ask again at once would keep the server busy with nothing else.
 """
 
 from __future__ import annotations

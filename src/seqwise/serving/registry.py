@@ -208,6 +208,7 @@ def leave_alone() -> None:
     gc.unfreeze()  # what has been replaced is collected now
     gc.collect()
     gc.freeze()
+    gc.collect()  # counts what is left: by that it judges when it is time for the next full collection
 
 
 def version_of(served: Served) -> str:

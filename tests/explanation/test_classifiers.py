@@ -179,6 +179,15 @@ def test_frames_are_explained_step_by_step(frame_settings, given, method):
         assert explanation.values[0] == pytest.approx(odds(both[0]) - odds(both[1]), abs=2e-5)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_a_recording_of_one_step_is_one_token_even_if_it_has_no_number(method):
+    predictor = classifier(frames=FRAMES, architecture="recurrent")
+    for row in (FRAMES.values[:1], np.full((1, 3), np.nan, np.float32)):
+        found = explain(predictor, Frames.from_rows([row], 50.0), method=method)
+        assert [(token.start, token.end) for token in found.tokens] == [(0, 1)]
+        assert found.values.shape == (1,)
+
+
 def test_one_frame_is_explained_number_by_number():
     vectors = Frames.from_rows([row[None] for row in FRAMES.values])
     vectors = Frames(vectors.values, vectors.offsets, names=("left", "middle", "right"))

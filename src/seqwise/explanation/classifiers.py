@@ -72,21 +72,21 @@ def log_odds(logits: Any, numbers: Sequence[int]) -> Any:
     return logits[:, numbers].logsumexp(1) - logits[:, others].logsumexp(1)
 
 
-def pieces_of(model: Any, unit: str, given: Any) -> Pieces:
+def pieces_of(model: Any, config: Mapping[str, Any], given: Any) -> Pieces:
     """The input in pieces as a model reads them.
 
     Args:
         model: with `features` and `encode`.
-        unit: of the model: "frames" or one of texts.
+        config: of the model; a dense one reads the numbers of its one frame, others steps.
         given: the input.
     """
     features = model.features
-    if unit != "frames":
+    if config["unit"] != "frames":
         return text_pieces(given, tokenizer_of(features))
     frames, described = one_sequence(given), features.frames
     fill = np.asarray(described.to_dict()["fill"], np.float32)
     encoded = model.encode(frames)
-    if frames.channels == described.size and len(frames.values) == 1:
+    if config["settings"].get("model", {}).get("architecture") == "dense":
         names = described.names or [f"channel {number + 1}" for number in range(frames.channels)]
         return ChannelPieces(frames, [Token(name, 0, 1) for name in names], fill)
     return frame_pieces(frames, int(encoded.lengths[0]), fill, described)
@@ -103,7 +103,7 @@ def tokenizer_of(features: Any) -> Tokenizer:
 
 
 def _ask(model: Any, predictor: Any, given: Any, chosen: Callable[[Any], Any], target: str) -> Question:
-    pieces = pieces_of(model, predictor.config["unit"], given)
+    pieces = pieces_of(model, predictor.config, given)
 
     def covered(sets: Sequence[Collection[int]]) -> np.ndarray:
         inputs = [pieces.covered(numbers) for numbers in sets]

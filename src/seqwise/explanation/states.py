@@ -87,7 +87,7 @@ def _of_classifier(predictor: Any, given: Any) -> tuple[list[Token], list[Any], 
     if "recurrent" not in module.parts:
         raise ConfigurationError("the model has no recurrent layers whose state could be shown")
     part, given = module.parts["recurrent"], joined(predictor, given)
-    tokens = pieces_of_classifier(model, predictor.config["unit"], given).tokens
+    tokens = pieces_of_classifier(model, predictor.config, given).tokens
     examples = model.encode(as_inputs(given))
     batch = examples.batch(np.zeros(1, np.int64)).to(module.scales.device)
     if not predictor.reads_frames:

@@ -62,8 +62,6 @@ def _packed(content: FolderContent) -> Any:
     """The model with packed weights, without torch; None where there is anything that `restore` should look at."""
     from seqwise.models.packed import pack
 
-    if content.config["estimator"] != "SequenceClassifier":
-        return None
     try:
         return pack(
             content.settings,

@@ -18,13 +18,10 @@ from starlette.websockets import WebSocketDisconnect
 
 from seqwise.serving.problems import Refused
 from seqwise.serving.sessions import GONE
-from seqwise.serving.settings import ServerSettings
+from seqwise.serving.settings import RUN, WORKER, ServerSettings
 
 if TYPE_CHECKING:
     import httpx
-
-RUN, WORKER = "SEQWISE_SERVE_RUN", "SEQWISE_WORKER"
-"""Variables of the environment: the folder of this run, and the number of this process."""
 
 KEPT = frozenset({"content-type", "content-disposition", "location", "retry-after"})
 """Of an answer that is handed on; the others belong to the connection."""

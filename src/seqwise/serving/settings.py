@@ -7,6 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+RUN, WORKER = "SEQWISE_SERVE_RUN", "SEQWISE_WORKER"
+"""Variables of the environment of a server's processes: the folder of the run, and the number of the process."""
+
 
 class ServerSettings(BaseModel):
     """Options of `seqwise serve`, which makes one of each field; they bound every part of a server.

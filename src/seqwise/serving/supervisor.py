@@ -23,12 +23,12 @@ from types import FrameType
 
 from seqwise.errors import ConfigurationError, SeqwiseError
 from seqwise.serving import logs
-from seqwise.serving.settings import ServerSettings
+from seqwise.serving.settings import RUN, WORKER, ServerSettings
 
 log = logging.getLogger("seqwise.serving")
 
-METRICS, RUN, WORKER = "PROMETHEUS_MULTIPROC_DIR", "SEQWISE_SERVE_RUN", "SEQWISE_WORKER"
-"""Variables of a worker's environment: the folder of the metrics, that of this run, and its number."""
+METRICS = "PROMETHEUS_MULTIPROC_DIR"
+"""Variable of a worker's environment: the folder of the metrics."""
 
 LOOK_S = 0.2
 SHORT_LIFE_S = 10.0  # who dies sooner is started again later and later
